@@ -1,0 +1,52 @@
+"""torchbeam: write a ConvNet as the textbooks do, train it on your pictures, see what it learnt.
+
+Names are resolved on first use, so that importing torchbeam runs nothing and is fast.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torchbeam import errors as errors
+    from torchbeam.data.load import load_data as load_data
+    from torchbeam.design.notation import parse as parse
+    from torchbeam.design.notation import write as write
+    from torchbeam.jobs.describe import describe as describe
+    from torchbeam.jobs.evaluate import evaluate as evaluate
+    from torchbeam.jobs.predict import Model as Model
+    from torchbeam.jobs.predict import load_model as load_model
+    from torchbeam.jobs.predict import predict as predict
+    from torchbeam.jobs.predict import save_model as save_model
+    from torchbeam.jobs.train import train as train
+    from torchbeam.network.build import build as build
+
+__version__ = "0.1.0"
+
+# Every public name and the module it is in; the same names as above, which type checkers read.
+PUBLIC = {
+    "Model": "torchbeam.jobs.predict",
+    "build": "torchbeam.network.build",
+    "describe": "torchbeam.jobs.describe",
+    "errors": "torchbeam.errors",
+    "evaluate": "torchbeam.jobs.evaluate",
+    "load_data": "torchbeam.data.load",
+    "load_model": "torchbeam.jobs.predict",
+    "parse": "torchbeam.design.notation",
+    "predict": "torchbeam.jobs.predict",
+    "save_model": "torchbeam.jobs.predict",
+    "train": "torchbeam.jobs.train",
+    "write": "torchbeam.design.notation",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'torchbeam' has no attribute {name!r}")
+    module = import_module(PUBLIC[name])
+    value = module if name == "errors" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(PUBLIC)

@@ -1,0 +1,109 @@
+"""The command line: finds the verb, lets its file read the options, turns errors into exit codes.
+
+A verb's file is imported when that verb is called, so that `--help` and `describe` never pay for torch.
+"""
+
+import difflib
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from types import FrameType
+
+import typer
+from typer.main import get_command
+
+from torchbeam import __version__
+from torchbeam.errors import SettingError, TorchbeamError
+
+# Every verb, where it is, and what it does.
+VERBS = {
+    "describe": ("torchbeam.cli.describe", "size a network: volumes, parameters, memory, receptive fields"),
+    "train": ("torchbeam.cli.train", "train a classifier on pictures and measure it"),
+    "evaluate": ("torchbeam.cli.evaluate", "measure a model file on labelled pictures"),
+    "predict": ("torchbeam.cli.predict", "say what pictures show"),
+}
+HELP = """torchbeam: write a ConvNet as the textbooks do, train it on your pictures, see what it learnt.
+
+  torchbeam VERB ...
+
+{verbs}
+
+  torchbeam VERB --help   what a verb takes, with an example
+  torchbeam --version
+
+The first thing to try:
+
+  torchbeam train digits
+"""
+OUR_FAULT = 70
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit code that the house rules name."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    given = [argument for argument in given if argument != "--debug"]
+    _stop_on(signal.SIGINT, signal.SIGTERM)
+    try:
+        return _run(given)
+    except TorchbeamError as error:
+        if debug:
+            traceback.print_exc()
+        print(f"torchbeam: {error}", file=sys.stderr)
+        return error.exit_code
+    except Exception as error:
+        if debug:
+            raise
+        print(f"torchbeam: {_own_fault(error)}", file=sys.stderr)
+        return OUR_FAULT
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 0
+
+
+def _run(given: list[str]) -> int:
+    if not given or given[0] in ("--help", "-h", "help"):
+        width = max(map(len, VERBS))
+        print(HELP.format(verbs="\n".join(f"  {verb:<{width}}  {told}" for verb, (_, told) in VERBS.items())))
+        return 0
+    if given[0] == "--version":
+        print(f"torchbeam {__version__}")
+        return 0
+    verb, *options = given
+    if verb not in VERBS:
+        close = difflib.get_close_matches(verb, VERBS, n=1)
+        raise SettingError(
+            f"no verb {verb!r}",
+            expected=", ".join(VERBS),
+            remedy=f"did you mean {close[0]}?" if close else "torchbeam --help lists what each does",
+        )
+    app = typer.Typer(
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.command()(import_module(VERBS[verb][0]).run)
+    get_command(app)(options, prog_name=f"torchbeam {verb}")
+    return 0
+
+
+def _stop_on(*signals: signal.Signals) -> None:
+    """The first Ctrl-C or SIGTERM ends the run in order, by SystemExit(128 + its number); a second at once."""
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        raise SystemExit(128 + number)
+
+    for one in signals:
+        signal.signal(one, stop)
+
+
+def _own_fault(error: Exception) -> str:
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="torchbeam-error-", suffix=".txt", delete=False, encoding="utf-8"
+    ) as file:
+        file.write("".join(traceback.format_exception(error)))
+    return f"a fault of torchbeam's own, {type(error).__name__}: {error}; the traceback is in {file.name}"

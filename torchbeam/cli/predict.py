@@ -1,0 +1,26 @@
+"""torchbeam predict"""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import torchbeam
+
+
+def run(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="a model file, or the run folder that holds it")],
+    pictures: Annotated[list[Path], typer.Argument(metavar="PICTURES...", help="pictures, or folders of them")],
+    top: Annotated[int, typer.Option(help="how many of the likeliest classes --json lists")] = 5,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Say what pictures show: class, probability and path, a line each.
+
+    \b
+    torchbeam predict runs/photos-1 new/ cat.jpg
+    torchbeam predict model.safetensors cat.jpg --json
+    """
+    predicted = torchbeam.predict(model, list(pictures), top=top, device=device)
+    print(jsonlib.dumps(predicted.to_json(), indent=2) if json else predicted)

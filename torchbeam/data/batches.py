@@ -1,0 +1,99 @@
+"""Batches of pictures and labels, in memory where they fit, in an order that is a function of (seed, epoch)."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from torchbeam.data.chance import shuffled
+from torchbeam.data.load import Data
+from torchbeam.data.preprocess import Preprocessing
+from torchbeam.design.volume import Volume
+
+# Pictures that take more bytes than this are decoded anew in every epoch.
+MEMORY = 6 * 2**30
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """samples: indices into the data's records, shape (N,). pixels: bytes N, C, H, W. labels: int64, (N,)."""
+
+    samples: NDArray[np.int64]
+    pixels_NCHW: Tensor
+    labels_N: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """One part of the data at the network's size, in batches."""
+
+    samples: NDArray[np.int64]
+    labels: Tensor
+    pixels: "Decoded | Lazy"
+    batch_size: int
+
+    def __len__(self) -> int:
+        return -(-len(self.samples) // self.batch_size)
+
+    def in_order(self) -> Iterator[Batch]:
+        """Every sample once, in the records' order."""
+        return self._batches(self.samples)
+
+    def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
+        """Every sample once, in this epoch's order; the last batch may be smaller."""
+        return self._batches(shuffled(seed, epoch, self.samples))
+
+    def _batches(self, order: NDArray[np.int64]) -> Iterator[Batch]:
+        for start in range(0, len(order), self.batch_size):
+            chosen = order[start : start + self.batch_size]
+            yield Batch(chosen, self.pixels.take(chosen), self.labels[torch.from_numpy(chosen)])
+
+
+class Lazy:
+    """Pictures decoded when they are asked for, by several threads."""
+
+    def __init__(self, data: Data, sizing: Preprocessing) -> None:
+        self.data, self.sizing = data, sizing
+        self.pool = ThreadPoolExecutor(os.cpu_count())
+
+    def take(self, samples: NDArray[np.int64]) -> Tensor:
+        """The pictures of `samples`, bytes N, C, H, W."""
+        return torch.from_numpy(np.stack(list(self.pool.map(self._one, samples.tolist()))))
+
+    def _one(self, sample: int) -> NDArray[np.uint8]:
+        return self.sizing.pixels(self.data.pictures.image(self.data.numbers[sample]))
+
+
+class Decoded:
+    """Pictures decoded once and kept as bytes."""
+
+    def __init__(self, data: Data, sizing: Preprocessing) -> None:
+        lazy, count = Lazy(data, sizing), len(data.records)
+        self.pixels_NCHW = torch.empty((count, sizing.depth, sizing.height, sizing.width), dtype=torch.uint8)
+        for start in range(0, count, 256):
+            chosen = np.arange(start, min(start + 256, count))
+            self.pixels_NCHW[start : start + len(chosen)] = lazy.take(chosen)
+
+    def take(self, samples: NDArray[np.int64]) -> Tensor:
+        """The pictures of `samples`, bytes N, C, H, W."""
+        return self.pixels_NCHW[torch.from_numpy(samples)]
+
+
+def sized(data: Data, volume: Volume, memory: int = MEMORY) -> Decoded | Lazy:
+    """The pictures of the data at a network's input size, kept decoded when they take at most `memory` bytes."""
+    zeros = (0.0,) * volume.channels
+    sizing = Preprocessing(volume.width, volume.height, volume.channels, zeros, zeros)
+    fits = volume.neurons * len(data.records) <= memory
+    return Decoded(data, sizing) if fits else Lazy(data, sizing)
+
+
+def batches(data: Data, pixels: Decoded | Lazy, part: str, batch_size: int) -> Batches:
+    """The batches of one part."""
+    samples = np.array(data.split.indices(part), dtype=np.int64)
+    labels = torch.tensor([record.label for record in data.records])
+    return Batches(samples, labels, pixels, batch_size)

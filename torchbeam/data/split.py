@@ -1,0 +1,93 @@
+"""Which sample is for learning, for choosing and for the final test; the rule, and the file it is kept in.
+
+The same pictures always fall the same way: within a class they are ordered by the SHA-256 of their
+content, which no seed, name or order of files changes. Identical pictures never part.
+"""
+
+import csv
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import StringIO
+
+from torchbeam.data.records import PARTS, Record
+from torchbeam.errors import DataError
+
+TEST_SHARE = 5  # a fifth of the pictures
+VALIDATION_SHARE = 10  # a tenth of what is left
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """The part of each record, and in words where each part comes from."""
+
+    parts: tuple[str, ...]
+    origins: dict[str, str]
+
+    def indices(self, part: str) -> list[int]:
+        """The records of a part, in their order."""
+        return [index for index, own in enumerate(self.parts) if own == part]
+
+
+def split(records: Sequence[Record], digests: Sequence[str]) -> Split:
+    """Parts as the source names them, and what is missing cut off by rule.
+
+    train + val + test: as named. train and one other: the other is the test, and validation is a stratified
+    tenth of train. None named: test is a stratified fifth, validation a tenth of the rest.
+    Raises DataError where a part would be empty.
+    """
+    parts = [record.part for record in records]
+    origins = {part: f"the source's {part} part" for part in PARTS if part in parts}
+    if "val" in origins and "test" not in origins:
+        parts = ["test" if part == "val" else part for part in parts]
+        origins["test"] = origins.pop("val")
+    if "" in parts:
+        parts = [part or "train" for part in parts]
+        _cut(parts, records, digests, "test", TEST_SHARE)
+        origins["test"] = "a stratified fifth of all, ordered by content"
+        origins["train"] = "what is left of all"
+    if "val" not in parts:
+        _cut(parts, records, digests, "val", VALIDATION_SHARE)
+        origins["val"] = "a stratified tenth of what is left for training, ordered by content"
+    for part in PARTS:
+        if part not in parts:
+            raise DataError(
+                f"nothing is left for the {part} part",
+                expected="at least three pictures of some class",
+                got=f"{len(records)} pictures",
+                remedy="add pictures",
+            )
+    return Split(tuple(parts), {part: origins[part] for part in PARTS})
+
+
+def as_named(records: Sequence[Record]) -> Split:
+    """The parts as the source names them, '' for records of none."""
+    named = {record.part for record in records}
+    origins = {part: f"the source's {part} part" if part else "all pictures" for part in named}
+    return Split(tuple(record.part for record in records), origins)
+
+
+def to_csv(records: Sequence[Record], digests: Sequence[str], classes: Sequence[str], parts: Sequence[str]) -> str:
+    """The split as text: a line of path, sha256, class, group, part for each record."""
+    text = StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("path", "sha256", "class", "group", "part"))
+    for record, digest, part in zip(records, digests, parts, strict=True):
+        writer.writerow((record.path, digest, classes[record.label], "", part))
+    return text.getvalue()
+
+
+def _cut(parts: list[str], records: Sequence[Record], digests: Sequence[str], part: str, share: int) -> None:
+    """Moves a share of each class's training records to `part`: at least one where there are three or more."""
+    by_class: dict[int, list[int]] = {}
+    for index, record in enumerate(records):
+        if parts[index] == "train":
+            by_class.setdefault(record.label, []).append(index)
+    for members in by_class.values():
+        ordered = sorted(members, key=lambda index: digests[index])
+        least = 1 if len(members) >= (3 if part == "test" else 2) else 0
+        count = max(least, round(len(members) / share))
+        while 0 < count < len(ordered) and digests[ordered[count]] == digests[ordered[count - 1]]:
+            count += 1
+        if count < len(ordered):
+            for index in ordered[:count]:
+                parts[index] = part

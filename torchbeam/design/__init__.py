@@ -1,0 +1,1 @@
+"""What is drawn: the notation, its arithmetic and the named architectures. Never imports torch."""

@@ -1,0 +1,38 @@
+"""How a file comes to be: written beside, flushed, and put in place by one rename. Never half-written."""
+
+import errno
+import os
+from pathlib import Path
+
+from torchbeam.errors import OutOfRoom, OutputError
+
+
+def write_whole(path: Path, content: bytes | str) -> None:
+    """Write a file so that `path` holds either what it held before or all of `content`.
+
+    Raises OutOfRoom when the disk is full and OutputError when the place cannot be written.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(beside, "wb") as file:
+            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> OutOfRoom | OutputError:
+    """The error that tells a user why `path` could not be written."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return OutOfRoom(
+            f"the disk is full: {path} could not be written",
+            remedy="free some room, or name another place with --out",
+        )
+    return OutputError(
+        f"cannot write {path}",
+        got=error.strerror or str(error),
+        remedy="name a place that can be written with --out",
+    )

@@ -1,0 +1,210 @@
+"""Model, and predict: what a model file says about pictures. From the model file alone."""
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from torchbeam.data.decode import decode, from_array, from_image, read_bytes
+from torchbeam.data.drawn import drawn_pictures
+from torchbeam.data.preprocess import Preprocessing, from_json
+from torchbeam.data.records import Skipped
+from torchbeam.data.sources.folder import pictures_below
+from torchbeam.design.notation import parse, write
+from torchbeam.design.words import Design
+from torchbeam.errors import DataError, ModelFileError, PictureError, SettingError
+from torchbeam.learn import device as devices
+from torchbeam.network import modelfile
+from torchbeam.network.build import build
+
+Given = str | Path | Image.Image | NDArray[np.uint8]
+BATCH = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """What a picture was taken for. top: the likeliest classes with their probabilities, likeliest first."""
+
+    path: str
+    class_name: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `predict --json` prints it."""
+        return {
+            "path": self.path,
+            "class": self.class_name,
+            "probability": self.probability,
+            "top": [list(pair) for pair in self.top],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The pictures that could be read, in the order given, and those that could not."""
+
+    pictures: tuple[Prediction, ...]
+    skipped: tuple[Skipped, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `predict --json` prints it."""
+        return {
+            "pictures": [prediction.to_json() for prediction in self.pictures],
+            "skipped": [{"path": bad.path, "reason": bad.reason} for bad in self.skipped],
+        }
+
+    def __str__(self) -> str:
+        """One line a picture: class, probability, path."""
+        width = max((len(prediction.class_name) for prediction in self.pictures), default=0)
+        lines = [
+            f"{prediction.class_name:<{width}}  {prediction.probability:7.2%}  {prediction.path}"
+            for prediction in self.pictures
+        ]
+        lines += [f"skipped: {bad.reason}" for bad in self.skipped]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A trained network and all it takes to use it: design, classes in order, preprocessing, provenance, metrics."""
+
+    network: nn.Module
+    design: Design
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    provenance: dict[str, Any]
+    metrics: dict[str, Any]
+
+    def predict(self, pictures: Given | Sequence[Given], top: int = 5) -> Predictions:
+        """Classify pictures: paths, folders of pictures, PIL pictures or arrays, one or many.
+
+        Arrays are bytes of shape (H, W), (H, W, 3), or several of one shape stacked in front. Pictures that
+        cannot be read come back in `skipped`; a path that does not exist raises DataError.
+        """
+        if top < 1:
+            raise SettingError(f"top cannot be {top}", expected="1 or more")
+        found: list[Prediction] = []
+        skipped: list[Skipped] = []
+        waiting: list[tuple[str, NDArray[np.uint8]]] = []
+        for name, given in _each(pictures):
+            try:
+                waiting.append((name, self.preprocessing.pixels(_picture(given, name))))
+            except PictureError as error:
+                skipped.append(Skipped(name, error.what + (f" ({error.got})" if error.got else "")))
+            if len(waiting) == BATCH:
+                found += self._classify(waiting, top)
+                waiting = []
+        if waiting:
+            found += self._classify(waiting, top)
+        return Predictions(tuple(found), tuple(skipped))
+
+    def scores(self, pixels_NCHW: NDArray[np.uint8]) -> torch.Tensor:
+        """The network's scores N x K for preprocessed pictures, float32 on the CPU."""
+        device = next(iter(self.network.parameters()), torch.empty(0)).device
+        with torch.no_grad():
+            self.network.eval()
+            given = self.preprocessing.normalise(torch.from_numpy(pixels_NCHW).to(device))
+            return self.network(given).flatten(1).float().cpu()
+
+    def _classify(self, waiting: list[tuple[str, NDArray[np.uint8]]], top: int) -> list[Prediction]:
+        scores = self.scores(np.stack([pixels for _, pixels in waiting]))
+        values, classes = scores.softmax(1).topk(min(top, len(self.classes)))
+        found = []
+        for (name, _), row, labels in zip(waiting, values.tolist(), classes.tolist(), strict=True):
+            likeliest = tuple((self.classes[k], p) for k, p in zip(labels, row, strict=True))
+            found.append(Prediction(name, likeliest[0][0], likeliest[0][1], likeliest))
+        return found
+
+
+def load_model(path: str | Path, device: str = "cpu") -> Model:
+    """Read a model file, or the one in a run folder, prove it, and put its network on a device.
+
+    Digests are checked and the stored pictures run again. Raises ModelFileError or SettingError.
+    """
+    path, place = Path(path), devices.choose(device)
+    kept = modelfile.read(path)
+    design = parse(kept.notation)
+    with torch.device("meta"):  # a text may claim any size; memory is taken only for tensors that are there
+        network = build(design)
+    try:
+        network.load_state_dict(kept.tensors, assign=True)
+    except RuntimeError as error:
+        raise ModelFileError(
+            f"{path}: its tensors do not belong to its network", got=str(error).splitlines()[-1].strip()
+        ) from None
+    preprocessing = from_json(kept.preprocessing)
+    model = Model(network, design, kept.classes, preprocessing, kept.provenance, kept.metrics)
+    modelfile.replay(path, kept.proofs, lambda picture: _scores_of(model, picture))
+    network.to(place)
+    return model
+
+
+def save_model(model: Model, path: str | Path) -> None:
+    """Write a model file, with its proofs, whole or not at all. Raises OutputError or OutOfRoom."""
+    on_cpu = Model(copy.deepcopy(model.network).cpu(), model.design, model.classes, model.preprocessing, {}, {})
+    proofs = tuple(modelfile.Proof(picture, tuple(_scores_of(on_cpu, picture))) for picture in drawn_pictures())
+    kept = modelfile.ModelFile(
+        tensors=on_cpu.network.state_dict(),
+        notation=write(model.design),
+        classes=model.classes,
+        preprocessing=model.preprocessing.to_json(),
+        provenance=model.provenance,
+        metrics=model.metrics,
+        proofs=proofs,
+    )
+    modelfile.write(Path(path), kept)
+
+
+def predict(
+    model: Model | str | Path, pictures: Given | Sequence[Given], *, top: int = 5, device: str = "auto"
+) -> Predictions:
+    """Classify pictures with a Model, a model file or a run folder; see Model.predict."""
+    ready = model if isinstance(model, Model) else load_model(model, device)
+    return ready.predict(pictures, top)
+
+
+def _scores_of(model: Model, picture: bytes) -> list[float]:
+    pixels = model.preprocessing.pixels(decode(picture, "a stored picture"))
+    return model.scores(pixels[None])[0].tolist()
+
+
+def _each(pictures: Given | Sequence[Given]) -> Iterable[tuple[str, Given]]:
+    """(name, picture) one by one; folders and stacked arrays opened."""
+    if isinstance(pictures, str | Path):
+        path = Path(pictures)
+        if path.is_dir():
+            inside = pictures_below(path)
+            if not inside:
+                raise DataError(f"no pictures in {path}", expected="files such as .jpg or .png")
+            yield from ((str(picture), picture) for picture in inside)
+        elif not path.exists():
+            raise DataError(
+                f"no picture at {path}", expected="a picture or a folder of pictures", remedy="check the path"
+            )
+        else:
+            yield str(path), path
+    elif isinstance(pictures, Image.Image):
+        yield "picture", pictures
+    elif isinstance(pictures, np.ndarray):
+        several = pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[2] not in (1, 3))
+        stacked = list(pictures) if several else [pictures]
+        yield from ((f"array {number}", array) for number, array in enumerate(stacked))
+    else:
+        for given in pictures:
+            yield from _each(given)
+
+
+def _picture(given: Given, name: str) -> Image.Image:
+    if isinstance(given, np.ndarray):
+        return from_array(given, name)
+    if isinstance(given, Image.Image):
+        return from_image(given, name)
+    return decode(read_bytes(Path(given)), name)

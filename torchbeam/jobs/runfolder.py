@@ -1,0 +1,75 @@
+"""The run folder: everything a run leaves, in one place."""
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torchbeam.errors import OutputError
+from torchbeam.files import cannot_write, write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """A run's folder, made empty. log.jsonl grows line by line; every other file is written whole."""
+
+    path: Path
+    started: float
+
+    @property
+    def model(self) -> Path:
+        """Where the best model is kept."""
+        return self.path / "model.safetensors"
+
+    def log(self, event: str, told: dict[str, Any]) -> None:
+        """Append one event to log.jsonl, with `at`, the seconds since the run began; flushed."""
+        line = json.dumps({"event": event, "at": round(self.seconds(), 3)} | told)
+        try:
+            with open(self.path / "log.jsonl", "a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise cannot_write(self.path / "log.jsonl", error) from error
+
+    def seconds(self) -> float:
+        """Since the run began."""
+        return time.time() - self.started
+
+    def digest(self, name: str) -> str:
+        """SHA-256 of one of the run's files."""
+        return hashlib.sha256((self.path / name).read_bytes()).hexdigest()
+
+    def write(self, name: str, content: bytes | str) -> Path:
+        """Write one file of the run whole."""
+        write_whole(self.path / name, content)
+        return self.path / name
+
+    def write_json(self, name: str, content: Any) -> Path:
+        """Write one JSON file of the run whole."""
+        return self.write(name, json.dumps(content, indent=2) + "\n")
+
+
+def run_folder(out: str | Path | None, name: str) -> RunFolder:
+    """Make the folder of a run: `out`, or runs/NAME-1, -2, ... Raises OutputError when it is not empty or cannot be
+    written."""
+    path = Path(out) if out is not None else _free(Path("runs"), name)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        if any(path.iterdir()):
+            raise OutputError(
+                f"{path} is not empty",
+                expected="a new or an empty folder, so that nothing is written over",
+                remedy="name another with --out",
+            )
+        (path / "log.jsonl").touch()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    return RunFolder(path, time.time())
+
+
+def _free(parent: Path, name: str) -> Path:
+    number = 1
+    while (parent / f"{name}-{number}").exists():
+        number += 1
+    return parent / f"{name}-{number}"

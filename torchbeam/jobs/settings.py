@@ -1,0 +1,101 @@
+"""What a run was told and what it chose itself: every value with its origin, as config.json keeps it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torchbeam.data.load import Data
+from torchbeam.design.volume import Fit, Volume
+from torchbeam.design.words import Design
+from torchbeam.errors import SettingError
+
+Origin = Literal["default", "flag", "auto"]
+
+# Small sets are seen often, large ones need fewer rounds: about this many pictures in a run, within bounds.
+PICTURES_PER_RUN = 600_000
+FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
+SMALL_SET = 10_000
+RATE_PER_BATCH = 0.05 / 64
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value and where it comes from: default, a flag, or chosen from the data (auto)."""
+
+    value: Any
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All that `train` can be told. None stands for what the data decides."""
+
+    net: str | Design | None
+    epochs: int | None
+    batch_size: int | None
+    lr: float | None
+    seed: int | None
+    size: str | None
+    fit: Fit | None
+    device: str | None
+
+
+def net_for(side: int) -> str:
+    """The network for pictures of that smaller side where none is named: stages of two 3x3 convolutions, halved
+    by pooling until 3 to 5 pixels are left (2 of 8), a hidden layer, and the classes."""
+    stages = max(2 if side >= 8 else 1, min(5, (side // 3).bit_length() - 1))
+    conv = "CONV bias no -> BN -> RELU"
+    return f"INPUT -> [{conv} -> {conv} -> POOL]*{stages} -> FC -> RELU -> DROPOUT 0.5 -> FC"
+
+
+def epochs_for(pictures: int) -> int:
+    """How many epochs for a training part of that many pictures."""
+    return max(FEWEST_EPOCHS, min(MOST_EPOCHS, round(PICTURES_PER_RUN / pictures)))
+
+
+def batch_size_for(pictures: int) -> int:
+    """The batch size for a training part of that many pictures."""
+    return 64 if pictures < SMALL_SET else 128
+
+
+def lr_for(batch_size: int) -> float:
+    """The peak rate for a batch size: in proportion (Goyal et al. 2017), 0.05 at 64, at most 0.1."""
+    return min(0.1, RATE_PER_BATCH * batch_size)
+
+
+def settle(told: Settings, data: Data) -> dict[str, Setting]:
+    """Every setting with its value and origin."""
+    pictures = len(data.split.indices("train"))
+    volume = data.volume()
+
+    def one(value: Any, otherwise: Any, origin: Origin) -> Setting:
+        return Setting(otherwise, origin) if value is None else Setting(value, "flag")
+
+    batch_size = one(told.batch_size, batch_size_for(pictures), "auto")
+    return {
+        "net": one(told.net, net_for(min(volume.height, volume.width)), "auto"),
+        "epochs": one(told.epochs, epochs_for(pictures), "auto"),
+        "batch_size": batch_size,
+        "lr": one(told.lr, lr_for(batch_size.value), "auto"),
+        "seed": one(told.seed, 0, "default"),
+        "size": one(told.size, str(volume), "auto"),
+        "fit": one(told.fit, "error", "default"),
+        "device": one(told.device, "auto", "default"),
+        "momentum": Setting(0.9, "default"),
+        "weight_decay": Setting(5e-4, "default"),
+        "warm_up": Setting(0.1, "default"),
+        "label_smoothing": Setting(0.1, "default"),
+        "augment": Setting({"shift": 0.1, "rotate": 10.0, "scale": 0.1}, "default"),
+    }
+
+
+def size_of(text: str, depth: int) -> Volume:
+    """'64', '64x48' or '64x48x1' (width x height x depth) as a Volume. Raises SettingError."""
+    parts = str(text).lower().split("x")
+    if not 1 <= len(parts) <= 3 or not all(part.isdecimal() and 0 < int(part) <= 20_000 for part in parts):
+        raise SettingError(
+            f"size cannot be {text}",
+            expected="pixels, as in 64, or 64x48 (width x height), or 64x48x1 (x depth)",
+        )
+    numbers = [int(part) for part in parts]
+    width, height = numbers[0], numbers[min(1, len(numbers) - 1)]
+    return Volume(numbers[2] if len(numbers) == 3 else depth, height, width)

@@ -1,0 +1,377 @@
+"""train: a place with pictures -> a run folder with a model file, an honest result and a report."""
+
+import platform
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL
+import torch
+from PIL import Image
+
+from torchbeam import __version__
+from torchbeam.data.augment import Augment
+from torchbeam.data.batches import Batches, batches, sized
+from torchbeam.data.load import Data, load_data
+from torchbeam.data.preprocess import measure
+from torchbeam.data.split import to_csv
+from torchbeam.design.complete import complete, without_softmax
+from torchbeam.design.ledger import Ledger, ledger
+from torchbeam.design.notation import parse, write
+from torchbeam.design.volume import Fit, Volume
+from torchbeam.design.words import Design
+from torchbeam.design.zoo import find
+from torchbeam.errors import DesignError, OutOfRoom, TorchbeamError
+from torchbeam.jobs.describe import text_of
+from torchbeam.jobs.predict import Model, load_model, save_model
+from torchbeam.jobs.progress import Progress
+from torchbeam.jobs.runfolder import RunFolder, run_folder
+from torchbeam.jobs.settings import Setting, Settings, settle, size_of
+from torchbeam.learn import device as devices
+from torchbeam.learn.evaluate import Evaluation, evaluate_outputs, outputs_of, worst_mistakes
+from torchbeam.learn.loop import Epoch, learn
+from torchbeam.learn.plan import Plan
+from torchbeam.network.build import build
+from torchbeam.report.figures import first_filters
+from torchbeam.report.page import Shown, Told, page
+from torchbeam.tasks.classify import Classify
+
+MISTAKES_SHOWN = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """What a run came to. test was read once, after the best epoch had been chosen on validation."""
+
+    out: Path
+    test: Evaluation
+    validation: Evaluation
+    best_epoch: int
+    epochs: tuple[Epoch, ...]
+    classes: tuple[str, ...]
+    text: str
+    parameters: int
+    origins: dict[str, str]
+    skipped: int
+    seconds: float
+
+    @property
+    def model(self) -> Path:
+        """The model file."""
+        return self.out / "model.safetensors"
+
+    @property
+    def report(self) -> Path:
+        """The report, one HTML file."""
+        return self.out / "report.html"
+
+    def to_json(self) -> dict[str, Any]:
+        """summary.json."""
+        return {
+            "test": self.test.to_json() | {"origin": self.origins["test"]},
+            "validation": self.validation.to_json() | {"origin": self.origins["val"]},
+            "train": {"origin": self.origins["train"]},
+            "classes": list(self.classes),
+            "best_epoch": self.best_epoch,
+            "epochs": len(self.epochs),
+            "network": self.text,
+            "parameters": self.parameters,
+            "skipped": self.skipped,
+            "model": str(self.model),
+            "report": str(self.report),
+            "seconds": round(self.seconds, 3),
+        }
+
+    def __str__(self) -> str:
+        """The result in three lines."""
+        low, high = self.test.interval
+        return (
+            f"test accuracy {self.test.accuracy:.2%} of {self.test.n:,} pictures "
+            f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %, baseline {self.test.baseline:.1%})\n"
+            f"model  {self.model}\nreport {self.report}"
+        )
+
+
+def train(
+    data: str | Path,
+    *,
+    net: str | Design | None = None,
+    epochs: int | None = None,
+    batch_size: int | None = None,
+    lr: float | None = None,
+    seed: int | None = None,
+    size: str | None = None,
+    fit: Fit | None = None,
+    out: str | Path | None = None,
+    device: str | None = None,
+    show: bool = True,
+) -> Trained:
+    """Train a classifier on the pictures at `data` and measure it on the test part.
+
+    net: notation, a file of it, a named network or a Design; what is not said is chosen from the data and
+    written to config.json with its origin. size: '64' or '64x48' pixels, for an INPUT of another size.
+    show: progress on stderr. The best epoch is chosen on validation; every epoch's best is kept on disk, so that
+    Ctrl-C leaves a model that can be used.
+    Raises Mistake for what the user can mend, Diverged when the loss is no longer a number, OutOfRoom.
+    """
+    progress = Progress(show)
+    place = devices.choose(device or "auto")
+    if isinstance(net, str):
+        text_of(net)  # a misspelt network is told before the pictures are read
+    progress.note(f"reading {data}")
+    loaded = load_data(data)
+    settings = settle(Settings(net, epochs, batch_size, lr, seed, size, fit, device), loaded)
+    plan = _plan(settings)
+    design, notes = _design(settings, loaded)
+    book = ledger(design)
+    task = Classify(loaded.classes, settings["label_smoothing"].value)
+    task.check(book.output)
+    progress.understood(loaded, book, write(design), plan, str(place), notes)
+    folder = run_folder(out, _name(data))
+    _write_beginning(folder, settings, loaded, str(data), place)
+    try:
+        return _run(folder, loaded, design, book, task, plan, place, progress)
+    except (RuntimeError, MemoryError) as error:
+        raise _out_of_memory(error, plan) from error
+
+
+def _run(
+    folder: RunFolder,
+    loaded: Data,
+    design: Design,
+    book: Ledger,
+    task: Classify,
+    plan: Plan,
+    place: torch.device,
+    progress: Progress,
+) -> Trained:
+    pixels = sized(loaded, book.input)
+    training = batches(loaded, pixels, "train", plan.batch_size)
+    validation = batches(loaded, pixels, "val", 512)
+    preprocessing = measure(book.input, (batch.pixels_NCHW for batch in training.in_order()))
+    cuda = [place] if place.type == "cuda" else []
+    with torch.random.fork_rng(cuda):  # the caller's own random numbers stay as they were
+        torch.manual_seed(plan.seed)
+        network = build(design)
+        model = Model(network, design, loaded.classes, preprocessing, _provenance(loaded, folder, plan), {})
+        steps = learn(network, task, training, validation, preprocessing, plan, place)
+        history, best = _keep_best(steps, model, folder, progress)
+    kept = load_model(folder.path, str(place))
+    majority = loaded.classes.index(_majority(loaded))
+    on_validation = _evaluate(kept, validation, place, majority)
+    # The test part is read here for the first and only time.
+    testing = batches(loaded, pixels, "test", 512)
+    outputs, labels = outputs_of(kept.network, testing, preprocessing, place)
+    on_test = evaluate_outputs(outputs, labels, loaded.classes, majority)
+    metrics = {"test": _headline(on_test), "validation": _headline(on_validation), "best_epoch": best.epoch}
+    save_model(replace(kept, metrics=metrics), folder.model)
+    trained = Trained(
+        out=folder.path,
+        test=on_test,
+        validation=on_validation,
+        best_epoch=best.epoch,
+        epochs=tuple(history),
+        classes=loaded.classes,
+        text=write(design),
+        parameters=book.parameters,
+        origins=loaded.split.origins,
+        skipped=len(loaded.skipped),
+        seconds=folder.seconds(),
+    )
+    mistakes = [
+        Shown(_thumbnail(loaded, int(testing.samples[bad.index])), bad)
+        for bad in worst_mistakes(outputs, labels, loaded.classes, MISTAKES_SHOWN)
+    ]
+    told = Told(
+        name=folder.path.name,
+        text=trained.text,
+        ledger=book,
+        data=loaded,
+        plan=plan,
+        device=str(place),
+        seconds=trained.seconds,
+        epochs=trained.epochs,
+        best_epoch=best.epoch,
+        test=on_test,
+        validation=on_validation,
+        mistakes=tuple(mistakes),
+        filters=tuple(first_filters(kept.network, book.input)),
+    )
+    folder.write("report.html", page(told))
+    folder.write_json("summary.json", trained.to_json())
+    folder.log("test", _headline(on_test))
+    return trained
+
+
+def _keep_best(steps: Iterator[Any], model: Model, folder: RunFolder, progress: Progress) -> tuple[list[Epoch], Epoch]:
+    """Reads the loop to its end; after each epoch that is the best so far the model file is written anew.
+
+    Best is the highest validation score, among equals the lowest validation loss. When the run is stopped before
+    any epoch is over, the weights of the moment are kept instead.
+    """
+    history: list[Epoch] = []
+    best: Epoch | None = None
+    try:
+        with progress:
+            for record in steps:
+                progress.show(record)
+                if not isinstance(record, Epoch):
+                    continue
+                history.append(record)
+                better = best is None or _rank(record) > _rank(best)
+                folder.log("epoch", asdict(record) | {"best": better})
+                progress.epoch(record, better)
+                if better:
+                    best = record
+                    measured = {"accuracy": record.validation_score, "loss": record.validation_loss}
+                    save_model(replace(model, metrics={"validation": measured}), folder.model)
+    except BaseException as error:
+        if best is None and isinstance(error, KeyboardInterrupt | SystemExit):
+            save_model(model, folder.model)
+        stopped = str(error).splitlines()[0] if isinstance(error, TorchbeamError) else type(error).__name__
+        folder.log("stopped", {"why": stopped, "epochs": len(history)})
+        if folder.model.exists():
+            progress.stopped(folder.model, best)
+        raise
+    if best is None:  # a plan has at least one epoch
+        raise RuntimeError("the training loop yielded no epoch")
+    return history, best
+
+
+def _design(settings: dict[str, Setting], data: Data) -> tuple[Design, list[str]]:
+    """The completed design for these pictures, and what was done to make it so."""
+    net, fit = settings["net"].value, settings["fit"].value
+    named = find(net) if isinstance(net, str) else None
+    design = net if isinstance(net, Design) else parse(text_of(net))
+    own, count, notes = data.volume(), len(data.classes), []
+    if settings["size"].origin == "flag":
+        volume = size_of(settings["size"].value, own.channels)
+        design = replace(design, input=replace(design.input, volume=volume))
+    elif named is not None:
+        design = _at_own_size(design, own, count)
+    completed = complete(design, own, count, fit if settings["fit"].origin == "flag" else None)
+    trained = without_softmax(completed)
+    if trained != completed:
+        notes.append("SOFTMAX at the end is left to the loss and to predictions, which apply it")
+    volume = trained.input.volume
+    if volume is not None and set(data.sizes) != {(volume.width, volume.height)}:
+        notes.append(f"pictures are scaled and cut to {volume.width}x{volume.height}")
+    if volume is not None and volume.channels != own.channels:
+        notes.append("pictures are made " + ("grey" if volume.channels == 1 else "RGB"))
+    settings["size"] = Setting(str(volume), settings["size"].origin)
+    return trained, notes
+
+
+def _at_own_size(design: Design, own: Volume, classes: int) -> Design:
+    """A named network at the data's own size and depth where its arithmetic allows, else as published."""
+    resized = replace(design, input=replace(design.input, volume=own))
+    try:
+        complete(resized, own, classes)
+    except DesignError:
+        return design
+    return resized
+
+
+def _plan(settings: dict[str, Setting]) -> Plan:
+    value = {name: setting.value for name, setting in settings.items()}
+    return Plan(
+        epochs=value["epochs"],
+        batch_size=value["batch_size"],
+        lr=value["lr"],
+        seed=value["seed"],
+        momentum=value["momentum"],
+        weight_decay=value["weight_decay"],
+        warm_up=value["warm_up"],
+        augment=Augment(**value["augment"]),
+    )
+
+
+def _write_beginning(
+    folder: RunFolder, settings: dict[str, Setting], data: Data, place: str, device: torch.device
+) -> None:
+    """What is known before the first step: settings, split, classes, what was set aside."""
+    config = {"data": {"value": place, "origin": "flag"}} | {
+        name: asdict(setting) for name, setting in settings.items()
+    }
+    if isinstance(settings["net"].value, Design):
+        config["net"]["value"] = write(settings["net"].value)
+    folder.write_json("config.json", config | {"device_used": {"value": str(device), "origin": "auto"}})
+    folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.split.parts))
+    folder.write("classes.txt", "\n".join(data.classes) + "\n")
+    folder.log(
+        "start",
+        {
+            "data": place,
+            "root": str(data.root) if data.root else None,
+            "classes": len(data.classes),
+            "pictures": len(data.records),
+            "skipped": [asdict(bad) for bad in data.skipped],
+            "notes": list(data.notes),
+        },
+    )
+
+
+def _provenance(data: Data, folder: RunFolder, plan: Plan) -> dict[str, Any]:
+    return {
+        "data": data.place,
+        "data_sha256": data.digest(data.split),
+        "majority": _majority(data),
+        "config_sha256": folder.digest("config.json"),
+        "seed": plan.seed,
+        "versions": {
+            "torchbeam": __version__,
+            "torch": torch.__version__,
+            "numpy": np.__version__,
+            "pillow": PIL.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def _majority(data: Data) -> str:
+    """The class most frequent in training."""
+    counts = data.counts("train")
+    return data.classes[counts.index(max(counts))]
+
+
+def _headline(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "accuracy": evaluation.accuracy,
+        "n": evaluation.n,
+        "interval": list(evaluation.interval),
+        "baseline": evaluation.baseline,
+    }
+
+
+def _thumbnail(data: Data, sample: int) -> Image.Image:
+    return data.pictures.image(data.numbers[sample])
+
+
+def _name(data: str | Path) -> str:
+    """What a run is called after: the last part of the path to its data."""
+    name = Path(data).expanduser().resolve().name if Path(data).exists() else str(data)
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) or "run"
+
+
+def _out_of_memory(error: RuntimeError | MemoryError, plan: Plan) -> Exception:
+    """The same error in words a user can act on, where it is one of memory; else the error itself."""
+    said = str(error).lower()
+    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in said:
+        return OutOfRoom(
+            f"out of memory with batches of {plan.batch_size}",
+            got=str(error).splitlines()[0] if str(error) else "MemoryError",
+            remedy=f"train with --batch-size {max(1, plan.batch_size // 2)}, or a smaller --size",
+        )
+    return error
+
+
+def _rank(epoch: Epoch) -> tuple[float, float]:
+    return epoch.validation_score, -epoch.validation_loss
+
+
+def _evaluate(model: Model, part: Batches, place: torch.device, majority: int) -> Evaluation:
+    outputs, labels = outputs_of(model.network, part, model.preprocessing, place)
+    return evaluate_outputs(outputs, labels, model.classes, majority)

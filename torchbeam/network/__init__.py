@@ -1,0 +1,1 @@
+"""What is built: designs as nn.Modules, and the file they are kept in."""

@@ -1,0 +1,108 @@
+"""The report's pictures: curves as SVG, filters and photographs as PNG, all as text that goes into the page."""
+
+import base64
+import html
+from collections.abc import Sequence
+from io import BytesIO, StringIO
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from PIL import Image
+from torch import nn
+
+from torchbeam.design.volume import Volume
+from torchbeam.learn.loop import Epoch
+
+INK, FAINT, TRAIN, VALIDATION = "#1f2933", "#cbd2d9", "#2f6fb2", "#d9822b"
+_STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",  # text stays text, in the page's own font
+    "svg.hashsalt": "torchbeam",  # the same run gives the same bytes
+    "font.size": 10,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": FAINT,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "grid.color": "#eef1f4",
+}
+FILTERS_SHOWN = 64
+FILTER_PIXELS = 48
+PICTURE_PIXELS = 160
+
+
+def curves(epochs: Sequence[Epoch], best_epoch: int) -> str:
+    """Loss and validation accuracy over the epochs as inline SVG; the best epoch is marked."""
+    numbers = [epoch.epoch for epoch in epochs]
+    with rc_context(_STYLE):
+        figure = Figure(figsize=(9, 3.2), layout="constrained")
+        loss, accuracy = figure.subplots(1, 2)
+        loss.plot(numbers, [e.loss for e in epochs], color=TRAIN, label="training, augmented")
+        loss.plot(numbers, [e.validation_loss for e in epochs], color=VALIDATION, label="validation")
+        loss.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
+        loss.legend(frameon=False)
+        shares = [100 * e.validation_score for e in epochs]
+        accuracy.plot(numbers, shares, color=VALIDATION)
+        accuracy.set(xlabel="epoch", ylabel="validation accuracy, %")
+        best = shares[numbers.index(best_epoch)]
+        accuracy.plot([best_epoch], [best], "o", color=VALIDATION)
+        kept = f"kept: epoch {best_epoch}, {best:.2f} %"
+        accuracy.text(0.97, 0.06, kept, transform=accuracy.transAxes, ha="right")
+        for axes in (loss, accuracy):
+            axes.grid(True)
+            if len(epochs) == 1:
+                axes.set_xticks(numbers)
+        held = StringIO()
+        figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None})
+    text = held.getvalue()
+    return text[text.index("<svg") :]
+
+
+def first_filters(network: nn.Module, volume: Volume) -> list[str]:
+    """The first layer's filters as images, at most 64: colour where they read RGB, else their first channel.
+
+    A first FC is shown as one template of the input's shape for each unit. Empty where neither comes first.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            weights = module.weight.detach().float().cpu().numpy()
+        elif isinstance(module, nn.Linear):
+            shape = (-1, volume.channels, volume.height, volume.width)
+            weights = module.weight.detach().float().cpu().numpy().reshape(shape)
+        else:
+            continue
+        return [_filter(each) for each in weights[:FILTERS_SHOWN]]
+    return []
+
+
+def png(picture: Image.Image, largest: int = PICTURE_PIXELS) -> str:
+    """An <img> of the picture: scaled down to `largest` pixels, small ones enlarged in whole pixels by the page."""
+    small = picture.copy()
+    small.thumbnail((largest, largest))
+    held = BytesIO()
+    small.save(held, "PNG", optimize=True)
+    data = base64.b64encode(held.getvalue()).decode()
+    grown = max(1, largest // max(small.size))
+    width, height = small.width * grown, small.height * grown
+    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="">'
+
+
+def shade(share: float, colour: tuple[int, int, int]) -> str:
+    """A background colour from white (0) to `colour` (1), and ink that can be read on it."""
+    mixed = [round(255 + (part - 255) * share) for part in colour]
+    dark = sum(mixed) < 380
+    return html.escape(f"background:rgb({mixed[0]},{mixed[1]},{mixed[2]});color:{'#fff' if dark else INK}")
+
+
+def _filter(weights_CHW: NDArray[np.float32]) -> str:
+    """One filter, its weights from the lowest (black) to the highest (white) of its own."""
+    shown = weights_CHW if weights_CHW.shape[0] == 3 else weights_CHW[:1]
+    low, high = float(shown.min()), float(shown.max())
+    bytes_CHW = ((shown - low) / max(high - low, 1e-12) * 255).round().astype(np.uint8)
+    if len(bytes_CHW) == 3:
+        return png(Image.fromarray(np.ascontiguousarray(bytes_CHW.transpose(1, 2, 0))), FILTER_PIXELS)
+    return png(Image.fromarray(np.ascontiguousarray(bytes_CHW[0])), FILTER_PIXELS)
