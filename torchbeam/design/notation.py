@@ -168,10 +168,9 @@ class _Reader:
         return tuple(self.link(link, depth) for link in links)
 
     def link(self, link: Node, depth: int) -> Link:
-        name: Any
         name, step = link.children
         label = "" if name is None else str(name)
-        if label.upper() in VOCABULARY:
+        if name is not None and label.upper() in VOCABULARY:
             raise self.error(
                 f"a layer cannot be named {label}, which is a word of the notation",
                 name,
