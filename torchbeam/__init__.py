@@ -6,6 +6,8 @@ Names are resolved on first use, so that importing torchbeam runs nothing and is
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from torchbeam.version import __version__ as __version__
+
 if TYPE_CHECKING:
     from torchbeam import errors as errors
     from torchbeam.data.load import load_data as load_data
@@ -19,8 +21,6 @@ if TYPE_CHECKING:
     from torchbeam.jobs.predict import save_model as save_model
     from torchbeam.jobs.train import train as train
     from torchbeam.network.build import build as build
-
-__version__ = "0.1.0"
 
 # Every public name and the module it is in; the same names as above, which type checkers read.
 PUBLIC = {

@@ -1,7 +1,9 @@
 """How a file comes to be: written beside, flushed, and put in place by one rename. Never half-written."""
 
+import contextlib
 import errno
 import os
+import threading
 from pathlib import Path
 
 from torchbeam.errors import OutOfRoom, OutputError
@@ -12,15 +14,18 @@ def write_whole(path: Path, content: bytes | str) -> None:
 
     Raises OutOfRoom when the disk is full and OutputError when the place cannot be written.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    # Names of files that are not UTF-8 reach text as surrogates, and go back to the bytes they were.
+    held = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
+    beside = path.parent / f".{os.getpid()}-{threading.get_ident()}.part"
     try:
         with open(beside, "wb") as file:
-            file.write(content.encode("utf-8") if isinstance(content, str) else content)
+            file.write(held)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise cannot_write(path, error) from error
 
 

@@ -15,8 +15,8 @@ from types import FrameType
 import typer
 from typer.main import get_command
 
-from torchbeam import __version__
 from torchbeam.errors import SettingError, TorchbeamError
+from torchbeam.version import __version__
 
 # Every verb, where it is, and what it does.
 VERBS = {

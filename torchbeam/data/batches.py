@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -30,7 +31,10 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Batches:
-    """One part of the data at the network's size, in batches."""
+    """One part of the data at the network's size, in batches; the last may be smaller.
+
+    One sample left over joins the batch before it: batch norm cannot learn from a single one.
+    """
 
     samples: NDArray[np.int64]
     labels: Tensor
@@ -38,19 +42,25 @@ class Batches:
     batch_size: int
 
     def __len__(self) -> int:
-        return -(-len(self.samples) // self.batch_size)
+        return len(self._starts())
 
     def in_order(self) -> Iterator[Batch]:
         """Every sample once, in the records' order."""
         return self._batches(self.samples)
 
     def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
-        """Every sample once, in this epoch's order; the last batch may be smaller."""
+        """Every sample once, in this epoch's order."""
         return self._batches(shuffled(seed, epoch, self.samples))
 
+    def _starts(self) -> list[int]:
+        starts = list(range(0, len(self.samples), self.batch_size))
+        alone = len(starts) > 1 and len(self.samples) - starts[-1] == 1
+        return starts[:-1] if alone else starts
+
     def _batches(self, order: NDArray[np.int64]) -> Iterator[Batch]:
-        for start in range(0, len(order), self.batch_size):
-            chosen = order[start : start + self.batch_size]
+        starts = self._starts()
+        for start, end in pairwise([*starts, len(order)]):
+            chosen = order[start:end]
             yield Batch(chosen, self.pixels.take(chosen), self.labels[torch.from_numpy(chosen)])
 
 

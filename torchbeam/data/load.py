@@ -1,6 +1,7 @@
 """load_data: a place -> its pictures, every one of them read once, split into parts, the bad ones set aside."""
 
 import difflib
+import errno
 import hashlib
 import os
 from collections import Counter
@@ -18,7 +19,7 @@ from torchbeam.errors import DataError, PictureError
 # Data sets that come by name.
 NAMED: dict[str, Callable[[], Source]] = {"digits": digits.read}
 # Pictures of many sizes are brought to a square of at most this side where nobody says another.
-LARGEST_SIDE = 128
+LARGEST_SIDE = 64
 CHUNK = 64  # pictures handed to a thread at a time
 
 
@@ -52,7 +53,7 @@ class Data:
 
     def volume(self) -> Volume:
         """The input these pictures ask for: their own size where they share one, else a square of the
-        smaller side that half of them reach, at most 128, in steps of 8."""
+        smaller side that half of them reach, at most 64, in steps of 8."""
         if len(set(self.sizes)) == 1:
             width, height = self.sizes[0]
         else:
@@ -66,7 +67,7 @@ class Data:
             f"{digest} {self.classes[record.label]} {part}"
             for record, digest, part in zip(self.records, self.digests, parts.parts, strict=True)
         )
-        return hashlib.sha256("\n".join(rows).encode()).hexdigest()
+        return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def load_data(place: str | Path, *, to_learn: bool = True) -> Data:
@@ -111,22 +112,30 @@ def find(place: str | Path, to_learn: bool = True) -> Source:
     """The source at a place, its format told by what lies there. Raises DataError."""
     if str(place) in NAMED:
         return NAMED[str(place)]()
-    root = Path(place).expanduser()
-    if not root.is_dir():
-        close = difflib.get_close_matches(str(place), NAMED, n=1)
-        raise DataError(
-            f"no data at {place}",
-            expected=f"a folder, or one of the names {', '.join(NAMED)}",
-            got="a file" if root.is_file() else "nothing there",
-            remedy=f"did you mean {close[0]}?" if close else "check the path",
-        )
     try:
+        root = Path(place).expanduser()
+        if not root.is_dir():
+            raise _nothing_at(place, "a file" if root.is_file() else "nothing there")
         root = _enter(root)
         if mnist.find(root):
-            return mnist.read(root, str(place))
+            return mnist.read(root, str(place), to_learn)
         return folder.read(root, str(place), to_learn)
     except OSError as error:
-        raise DataError(f"cannot read {error.filename}", got=error.strerror or str(error)) from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise _nothing_at(place, "a name too long for any file") from error
+        raise DataError(f"cannot read {error.filename or place}", got=error.strerror or str(error)) from error
+    except (RuntimeError, ValueError) as error:  # a home that does not exist, a name no file can have
+        raise _nothing_at(place, str(error)) from error
+
+
+def _nothing_at(place: str | Path, got: str) -> DataError:
+    close = difflib.get_close_matches(str(place), NAMED, n=1)
+    return DataError(
+        f"no data at {place}",
+        expected=f"a folder, or one of the names {', '.join(NAMED)}",
+        got=got,
+        remedy=f"did you mean {close[0]}?" if close else "check the path",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +188,7 @@ def _check_every_class(source: Source, good: Collection[int], skipped: tuple[Ski
 def _enter(root: Path) -> Path:
     """Goes down while a folder holds no pictures and exactly one folder (beside licence and readme files)."""
     while True:
-        entries = [path for path in root.iterdir() if not path.name.startswith(".")]
+        entries = [path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX"))]
         folders = [path for path in entries if path.is_dir()]
         others = [
             path

@@ -53,13 +53,16 @@ class Preprocessing:
 def from_json(kept: dict[str, Any]) -> Preprocessing:
     """The preprocessing of a model file. Raises ModelFileError where a value is missing."""
     try:
-        return Preprocessing(
+        found = Preprocessing(
             int(kept["width"]),
             int(kept["height"]),
             int(kept["depth"]),
             tuple(float(value) for value in kept["mean"]),
             tuple(float(value) for value in kept["std"]),
         )
+        if not len(found.mean) == len(found.std) == found.depth:
+            raise ValueError(f"{len(found.mean)} means and {len(found.std)} stds for a depth of {found.depth}")
+        return found
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             "the model file's preprocessing is incomplete", got=f"{type(error).__name__}: {error}"
@@ -89,7 +92,8 @@ def measure(volume: Volume, pixels_NCHW: Iterable[Tensor]) -> Preprocessing:
 def _cover(picture: Image.Image, width: int, height: int) -> Image.Image:
     """The middle of the picture of the wanted shape, scaled to the wanted size in one step."""
     scale = min(picture.width / width, picture.height / height)
-    cut_width, cut_height = width * scale, height * scale
+    # The products may exceed the picture by a rounding error, which resize would refuse.
+    cut_width, cut_height = min(width * scale, picture.width), min(height * scale, picture.height)
     left, top = (picture.width - cut_width) / 2, (picture.height - cut_height) / 2
     box = (left, top, left + cut_width, top + cut_height)
     return picture.resize((width, height), Image.Resampling.BILINEAR, box=box)

@@ -36,6 +36,8 @@ def split(records: Sequence[Record], digests: Sequence[str]) -> Split:
     Raises DataError where a part would be empty.
     """
     parts = [record.part for record in records]
+    if set(parts) == {"train"}:
+        parts = [""] * len(parts)  # a train part alone is a set whose parts were never named
     origins = {part: f"the source's {part} part" for part in PARTS if part in parts}
     if "val" in origins and "test" not in origins:
         parts = ["test" if part == "val" else part for part in parts]
@@ -69,7 +71,9 @@ def as_named(records: Sequence[Record]) -> Split:
 def to_csv(records: Sequence[Record], digests: Sequence[str], classes: Sequence[str], parts: Sequence[str]) -> str:
     """The split as text: a line of path, sha256, class, group, part for each record."""
     text = StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    returns = any("\r" in record.path for record in records) or any("\r" in name for name in classes)
+    quoting = csv.QUOTE_ALL if returns else csv.QUOTE_MINIMAL  # which overlooks a lone carriage return
+    writer = csv.writer(text, lineterminator="\n", quoting=quoting)
     writer.writerow(("path", "sha256", "class", "group", "part"))
     for record, digest, part in zip(records, digests, parts, strict=True):
         writer.writerow((record.path, digest, classes[record.label], "", part))
@@ -78,6 +82,7 @@ def to_csv(records: Sequence[Record], digests: Sequence[str], classes: Sequence[
 
 def _cut(parts: list[str], records: Sequence[Record], digests: Sequence[str], part: str, share: int) -> None:
     """Moves a share of each class's training records to `part`: at least one where there are three or more."""
+    taken: set[str] = set()
     by_class: dict[int, list[int]] = {}
     for index, record in enumerate(records):
         if parts[index] == "train":
@@ -85,9 +90,11 @@ def _cut(parts: list[str], records: Sequence[Record], digests: Sequence[str], pa
     for members in by_class.values():
         ordered = sorted(members, key=lambda index: digests[index])
         least = 1 if len(members) >= (3 if part == "test" else 2) else 0
-        count = max(least, round(len(members) / share))
-        while 0 < count < len(ordered) and digests[ordered[count]] == digests[ordered[count - 1]]:
-            count += 1
-        if count < len(ordered):
-            for index in ordered[:count]:
-                parts[index] = part
+        wanted = max(least, round(len(members) / share))
+        edges = [edge for edge in range(1, len(ordered)) if digests[ordered[edge]] != digests[ordered[edge - 1]]]
+        if wanted and edges:
+            count = min(edges, key=lambda edge: abs(edge - wanted))
+            taken.update(digests[index] for index in ordered[:count])
+    for index, digest in enumerate(digests):  # a picture that is in two classes goes one way with its copies
+        if parts[index] == "train" and digest in taken:
+            parts[index] = part

@@ -1,12 +1,16 @@
 """What a run was told and what it chose itself: every value with its origin, as config.json keeps it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from torchbeam.data.load import Data
+from torchbeam.design.complete import complete, without_softmax
+from torchbeam.design.notation import parse
 from torchbeam.design.volume import Fit, Volume
 from torchbeam.design.words import Design
-from torchbeam.errors import SettingError
+from torchbeam.design.zoo import find
+from torchbeam.errors import DesignError, SettingError
+from torchbeam.jobs.describe import text_of
 
 Origin = Literal["default", "flag", "auto"]
 
@@ -42,9 +46,10 @@ class Settings:
 def net_for(side: int) -> str:
     """The network for pictures of that smaller side where none is named: stages of two 3x3 convolutions, halved
     by pooling until 3 to 5 pixels are left (2 of 8), a hidden layer, and the classes."""
-    stages = max(2 if side >= 8 else 1, min(5, (side // 3).bit_length() - 1))
+    stages = min(5, max((side // 3).bit_length() - 1, min(2, side.bit_length() - 1)))
     conv = "CONV bias no -> BN -> RELU"
-    return f"INPUT -> [{conv} -> {conv} -> POOL]*{stages} -> FC -> RELU -> DROPOUT 0.5 -> FC"
+    first = f"[{conv} -> {conv} -> POOL]*{stages} -> " if stages else ""
+    return f"INPUT -> {first}FC -> RELU -> DROPOUT 0.5 -> FC"
 
 
 def epochs_for(pictures: int) -> int:
@@ -99,3 +104,37 @@ def size_of(text: str, depth: int) -> Volume:
     numbers = [int(part) for part in parts]
     width, height = numbers[0], numbers[min(1, len(numbers) - 1)]
     return Volume(numbers[2] if len(numbers) == 3 else depth, height, width)
+
+
+def design_for(settings: dict[str, Setting], data: Data) -> tuple[Design, list[str]]:
+    """The completed design for these pictures, and what was done to make it so; settles the size in `settings`."""
+    net, fit = settings["net"].value, settings["fit"].value
+    named = find(net) if isinstance(net, str) else None
+    design = net if isinstance(net, Design) else parse(text_of(net))
+    own, count, notes = data.volume(), len(data.classes), []
+    if settings["size"].origin == "flag":
+        volume = size_of(settings["size"].value, own.channels)
+        design = replace(design, input=replace(design.input, volume=volume))
+    elif named is not None:
+        design = _at_own_size(design, own, count)
+    completed = complete(design, own, count, fit if settings["fit"].origin == "flag" else None)
+    trained = without_softmax(completed)
+    if trained != completed:
+        notes.append("SOFTMAX at the end is left to the loss and to predictions, which apply it")
+    volume = trained.input.volume
+    if volume is not None and set(data.sizes) != {(volume.width, volume.height)}:
+        notes.append(f"pictures are scaled and cut to {volume.width}x{volume.height}")
+    if volume is not None and volume.channels != own.channels:
+        notes.append("pictures are made " + ("grey" if volume.channels == 1 else "RGB"))
+    settings["size"] = Setting(str(volume), settings["size"].origin)
+    return trained, notes
+
+
+def _at_own_size(design: Design, own: Volume, classes: int) -> Design:
+    """A named network at the data's own size and depth where its arithmetic allows, else as published."""
+    resized = replace(design, input=replace(design.input, volume=own))
+    try:
+        complete(resized, own, classes)
+    except DesignError:
+        return design
+    return resized

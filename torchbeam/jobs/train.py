@@ -12,24 +12,22 @@ import PIL
 import torch
 from PIL import Image
 
-from torchbeam import __version__
 from torchbeam.data.augment import Augment
 from torchbeam.data.batches import Batches, batches, sized
 from torchbeam.data.load import Data, load_data
 from torchbeam.data.preprocess import measure
 from torchbeam.data.split import to_csv
-from torchbeam.design.complete import complete, without_softmax
 from torchbeam.design.ledger import Ledger, ledger
-from torchbeam.design.notation import parse, write
-from torchbeam.design.volume import Fit, Volume
+from torchbeam.design.notation import write
+from torchbeam.design.volume import Fit
 from torchbeam.design.words import Design
-from torchbeam.design.zoo import find
-from torchbeam.errors import DesignError, OutOfRoom, TorchbeamError
+from torchbeam.errors import TorchbeamError
 from torchbeam.jobs.describe import text_of
+from torchbeam.jobs.memory import check_memory, out_of_memory
 from torchbeam.jobs.predict import Model, load_model, save_model
 from torchbeam.jobs.progress import Progress
 from torchbeam.jobs.runfolder import RunFolder, run_folder
-from torchbeam.jobs.settings import Setting, Settings, settle, size_of
+from torchbeam.jobs.settings import Setting, Settings, design_for, settle
 from torchbeam.learn import device as devices
 from torchbeam.learn.evaluate import Evaluation, evaluate_outputs, outputs_of, worst_mistakes
 from torchbeam.learn.loop import Epoch, learn
@@ -38,6 +36,7 @@ from torchbeam.network.build import build
 from torchbeam.report.figures import first_filters
 from torchbeam.report.page import Shown, Told, page
 from torchbeam.tasks.classify import Classify
+from torchbeam.version import __version__
 
 MISTAKES_SHOWN = 24
 
@@ -125,17 +124,18 @@ def train(
     loaded = load_data(data)
     settings = settle(Settings(net, epochs, batch_size, lr, seed, size, fit, device), loaded)
     plan = _plan(settings)
-    design, notes = _design(settings, loaded)
+    design, notes = design_for(settings, loaded)
     book = ledger(design)
     task = Classify(loaded.classes, settings["label_smoothing"].value)
     task.check(book.output)
+    check_memory(book, plan, place)
     progress.understood(loaded, book, write(design), plan, str(place), notes)
     folder = run_folder(out, _name(data))
     _write_beginning(folder, settings, loaded, str(data), place)
     try:
         return _run(folder, loaded, design, book, task, plan, place, progress)
     except (RuntimeError, MemoryError) as error:
-        raise _out_of_memory(error, plan) from error
+        raise out_of_memory(error, plan) from error
 
 
 def _run(
@@ -241,40 +241,6 @@ def _keep_best(steps: Iterator[Any], model: Model, folder: RunFolder, progress: 
     return history, best
 
 
-def _design(settings: dict[str, Setting], data: Data) -> tuple[Design, list[str]]:
-    """The completed design for these pictures, and what was done to make it so."""
-    net, fit = settings["net"].value, settings["fit"].value
-    named = find(net) if isinstance(net, str) else None
-    design = net if isinstance(net, Design) else parse(text_of(net))
-    own, count, notes = data.volume(), len(data.classes), []
-    if settings["size"].origin == "flag":
-        volume = size_of(settings["size"].value, own.channels)
-        design = replace(design, input=replace(design.input, volume=volume))
-    elif named is not None:
-        design = _at_own_size(design, own, count)
-    completed = complete(design, own, count, fit if settings["fit"].origin == "flag" else None)
-    trained = without_softmax(completed)
-    if trained != completed:
-        notes.append("SOFTMAX at the end is left to the loss and to predictions, which apply it")
-    volume = trained.input.volume
-    if volume is not None and set(data.sizes) != {(volume.width, volume.height)}:
-        notes.append(f"pictures are scaled and cut to {volume.width}x{volume.height}")
-    if volume is not None and volume.channels != own.channels:
-        notes.append("pictures are made " + ("grey" if volume.channels == 1 else "RGB"))
-    settings["size"] = Setting(str(volume), settings["size"].origin)
-    return trained, notes
-
-
-def _at_own_size(design: Design, own: Volume, classes: int) -> Design:
-    """A named network at the data's own size and depth where its arithmetic allows, else as published."""
-    resized = replace(design, input=replace(design.input, volume=own))
-    try:
-        complete(resized, own, classes)
-    except DesignError:
-        return design
-    return resized
-
-
 def _plan(settings: dict[str, Setting]) -> Plan:
     value = {name: setting.value for name, setting in settings.items()}
     return Plan(
@@ -354,18 +320,6 @@ def _name(data: str | Path) -> str:
     """What a run is called after: the last part of the path to its data."""
     name = Path(data).expanduser().resolve().name if Path(data).exists() else str(data)
     return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) or "run"
-
-
-def _out_of_memory(error: RuntimeError | MemoryError, plan: Plan) -> Exception:
-    """The same error in words a user can act on, where it is one of memory; else the error itself."""
-    said = str(error).lower()
-    if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in said:
-        return OutOfRoom(
-            f"out of memory with batches of {plan.batch_size}",
-            got=str(error).splitlines()[0] if str(error) else "MemoryError",
-            remedy=f"train with --batch-size {max(1, plan.batch_size // 2)}, or a smaller --size",
-        )
-    return error
 
 
 def _rank(epoch: Epoch) -> tuple[float, float]:

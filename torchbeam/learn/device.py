@@ -1,5 +1,7 @@
 """Which device to compute on."""
 
+import os
+
 import torch
 
 from torchbeam.errors import SettingError
@@ -26,6 +28,16 @@ def available() -> list[str]:
     if torch.cuda.is_available():
         kinds.append("cuda")
     return kinds
+
+
+def memory(device: torch.device) -> int | None:
+    """Bytes of memory that the device has in all, or None where the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[1]
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):  # not on Windows
+        return None
 
 
 def _unknown(name: str, present: list[str]) -> SettingError:

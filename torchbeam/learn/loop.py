@@ -109,5 +109,5 @@ def _diverged(loss: float, step: int, lr: float, plan: Plan) -> Diverged:
     return Diverged(
         f"the loss became {loss} at step {step:,}, where the learning rate was {lr:.3g}",
         expected="a loss that is a number",
-        remedy=f"train again with a lower rate, such as --lr {plan.lr / 10:.2g}",
+        remedy=f"leave --lr out, or try a lower one than {min(lr, plan.lr):.2g}",
     )

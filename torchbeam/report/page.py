@@ -83,7 +83,7 @@ def _headline(told: Told) -> str:
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     cards = (
         (f"{test.accuracy:.2%}", f"right on {test.n:,} test pictures it had never seen"),
-        (f"{100 * low:.1f} to {100 * high:.1f} %", "is where that share lies, at 95 % (Wilson's interval)"),
+        (f"{100 * low:.1f} to {100 * high:.1f} %", "its 95 % interval (Wilson's)"),
         (f"{test.baseline:.1%}", "by always naming the class most frequent in training"),
         (f"{told.ledger.parameters:,}", f"parameters, trained in {took} on {told.device}"),
     )
@@ -103,11 +103,11 @@ def _data(data: Data) -> str:
     for part in PARTS:
         counts = data.counts(part)
         rows.append(
-            f"<tr><th>{part}</th><td>{sum(counts):,}</td><td>{min(counts):,} to {max(counts):,}</td>"
+            f'<tr><th class="text">{part}</th><td>{sum(counts):,}</td><td>{min(counts):,} to {max(counts):,}</td>'
             f'<td class="text">{html.escape(data.split.origins[part])}</td></tr>'
         )
     lines.append(
-        '<table><tr><th>part</th><th>pictures</th><th>of a class</th><th class="text">is</th></tr>'
+        '<table><tr><th class="text">part</th><th>pictures</th><th>of a class</th><th class="text">is</th></tr>'
         + "".join(rows)
         + "</table>"
     )

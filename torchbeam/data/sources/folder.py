@@ -39,7 +39,7 @@ def read(root: Path, place: str, to_learn: bool = True) -> Source:
     found = {part: {folder.name: pictures_below(folder) for folder in _folders(roots[part])} for part in roots}
     by_part = {part: {name: paths for name, paths in by.items() if paths} for part, by in found.items()}
     learnt = by_part.get("train", by_part.get("", {})) if to_learn else chain(*by_part.values())
-    classes = tuple(sorted(set(learnt), key=natural))
+    classes = tuple(sorted(set(learnt), key=lambda name: (natural(name), name)))
     _check_found(root, classes)
     if to_learn:
         _check_classes(root, classes, by_part)
@@ -50,7 +50,7 @@ def read(root: Path, place: str, to_learn: bool = True) -> Source:
             records += [Record(path.relative_to(root).as_posix(), classes.index(name), part) for path in paths]
     files = Files(root, tuple(record.path for record in records))
     beside = [path.name for path in _folders(root) if parts and path not in parts.values()]
-    notes = _notes(found, by_part, classes, beside)
+    notes = (*_loose(roots), *_notes(found, by_part, classes, beside))
     return Source("folder", place, root, classes, tuple(records), files, notes)
 
 
@@ -66,20 +66,32 @@ def is_picture(path: Path) -> bool:
 
 
 def _is_part(folder: Path) -> bool:
-    """Whether a folder is a part: by its name, and holding class folders; trains may be a class."""
-    named = folder.name.lower() in _PART_NAMES
-    return named and bool(_folders(folder)) and not any(is_picture(path) for path in folder.iterdir())
+    """Whether a folder is a part: by its name, and holding class folders.
+
+    'train' may be a class, of trains: pictures directly inside speak for that unless several class folders do not.
+    """
+    if folder.name.lower() not in _PART_NAMES:
+        return False
+    class_folders = sum(bool(pictures_below(inner)) for inner in _folders(folder))
+    return class_folders >= (2 if any(is_picture(path) for path in folder.iterdir()) else 1)
 
 
 def _folders(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(".")]
+    """The folders in a folder; hidden ones and links that lead back up are passed over."""
+    return [
+        path
+        for path in sorted(folder.iterdir())
+        if path.is_dir()
+        and not path.name.startswith((".", "__MACOSX"))
+        and not (path.is_symlink() and folder.resolve().is_relative_to(path.resolve()))
+    ]
 
 
 def pictures_below(folder: Path) -> list[Path]:
     """Every picture below a folder, hidden folders left out, in natural order."""
     here = [path for path in folder.iterdir() if is_picture(path)]
     below = [picture for inner in _folders(folder) for picture in pictures_below(inner)]
-    return sorted(here + below, key=lambda path: natural(path.as_posix()))
+    return sorted(here + below, key=lambda path: (natural(path.as_posix()), path.as_posix()))
 
 
 def _check_found(root: Path, classes: tuple[str, ...]) -> None:
@@ -111,6 +123,16 @@ def _check_classes(root: Path, classes: tuple[str, ...], by_part: dict[str, dict
                 got=", ".join(unknown),
                 remedy="give each of them a folder in train, or take it out",
             )
+
+
+def _loose(roots: dict[str, Path]) -> list[str]:
+    """Notes on pictures that lie beside the class folders, and so have no class."""
+    notes = []
+    for folder in roots.values():
+        loose = sum(is_picture(path) for path in folder.iterdir())
+        if loose:
+            notes.append(f"left out, lying loose beside the class folders: {loose:,} pictures in {folder}")
+    return notes
 
 
 def _notes(

@@ -1,0 +1,1 @@
+"""Measurements run by hand; the latest figures are in RESULTS.md."""

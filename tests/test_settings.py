@@ -1,0 +1,58 @@
+import pytest
+
+from torchbeam.data.load import load_data
+from torchbeam.design.complete import complete
+from torchbeam.design.layers import unfold
+from torchbeam.design.notation import parse
+from torchbeam.design.volume import Volume
+from torchbeam.errors import SettingError
+from torchbeam.jobs.settings import Settings, epochs_for, lr_for, net_for, settle, size_of
+
+NOTHING = Settings(None, None, None, None, None, None, None, None)
+
+
+@pytest.mark.parametrize("side", [1, 2, 4, 7, 8, 9, 16, 28, 32, 48, 64, 96, 128, 224])
+def test_the_network_chosen_fits_every_size(side):
+    layers = unfold(complete(parse(net_for(side)), Volume(3, side, side), 5))
+    assert layers[-1].output == Volume(5, 1, 1)
+
+
+@pytest.mark.parametrize(("side", "left"), [(8, 2), (28, 3), (32, 4), (64, 4), (96, 3)])
+def test_pooling_leaves_a_few_pixels(side, left):
+    layers = unfold(complete(parse(net_for(side)), Volume(3, side, side), 5))
+    assert [layer for layer in layers if layer.name.startswith("pool")][-1].output.width == left
+
+
+def test_what_is_told_is_a_flag_and_the_rest_chosen_or_default():
+    data = load_data("digits")
+    chosen = settle(NOTHING, data)
+    assert {name: setting.origin for name, setting in chosen.items() if setting.origin == "auto"} == dict.fromkeys(
+        ("net", "epochs", "batch_size", "lr", "size"), "auto"
+    )
+    told = settle(Settings("INPUT -> FC", 3, 16, 0.5, 7, "8", "crop", "cpu"), data)
+    assert [told[name].value for name in ("net", "epochs", "batch_size", "lr", "seed", "size", "fit", "device")] == [
+        "INPUT -> FC", 3, 16, 0.5, 7, "8", "crop", "cpu",
+    ]  # fmt: skip
+    assert all(told[name].origin == "flag" for name in ("net", "epochs", "lr", "seed", "size", "fit", "device"))
+
+
+def test_small_sets_are_seen_more_often():
+    assert [epochs_for(n) for n in (100, 1_295, 20_000, 54_000, 10**6)] == [60, 60, 30, 11, 10]
+
+
+def test_the_rate_follows_the_batch_size():
+    assert [lr_for(size) for size in (32, 64, 128, 1024)] == [0.025, 0.05, 0.1, 0.1]
+
+
+@pytest.mark.parametrize(
+    ("text", "volume"),
+    [("64", Volume(3, 64, 64)), ("64x48", Volume(3, 48, 64)), ("64X48x1", Volume(1, 48, 64))],
+)
+def test_sizes_are_width_height_depth(text, volume):
+    assert size_of(text, 3) == volume
+
+
+@pytest.mark.parametrize("text", ["", "x", "64x", "1x2x3x4", "-3", "0x5", "99999999", "6.5"])
+def test_other_sizes_are_refused(text):
+    with pytest.raises(SettingError, match="size cannot be"):
+        size_of(text, 3)

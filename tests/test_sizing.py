@@ -1,0 +1,254 @@
+"""What one word makes of a volume, against torch; and the errors that name the settings that fit."""
+
+import re
+from dataclasses import replace
+
+import pytest
+import torch
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from torch.nn import functional as F
+
+from torchbeam.design.complete import complete
+from torchbeam.design.layers import unfold
+from torchbeam.design.notation import parse
+from torchbeam.design.sizing import output, parameters, slides, windows
+from torchbeam.design.volume import Slide, Volume, Window
+from torchbeam.design.words import ACTIVATIONS, Activation, BatchNorm, Conv, Dropout, Fc, Flatten, Pool, Softmax
+from torchbeam.errors import DesignError, FitError
+
+torch.set_num_threads(1)
+PROPERTY = settings(
+    max_examples=150,
+    deadline=None,
+    database=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+)
+
+pairs = st.tuples(st.integers(1, 5), st.integers(1, 5))
+pads = st.tuples(*[st.tuples(st.integers(0, 3), st.integers(0, 3))] * 2)
+volumes = st.builds(Volume, st.integers(1, 6), st.integers(1, 24), st.integers(1, 24))
+
+
+def sized(text, input=None):
+    """The completed design's last output volume."""
+    return unfold(complete(parse(text), input or Volume(3, 32, 32), 10))[-1].output
+
+
+def torch_pads(padding):
+    """((top, bottom), (left, right)) in the order of F.pad."""
+    return (*padding[1], *padding[0])
+
+
+@pytest.mark.parametrize(
+    ("text", "out", "learnt"),
+    [
+        ("INPUT 227x227x3 -> CONV 96 11x11 stride 4 pad 0", Volume(96, 55, 55), 34_944),
+        ("INPUT 32x32x3 -> CONV 10 5x5 stride 1 pad 2", Volume(10, 32, 32), 760),
+        ("INPUT 5x5x3 -> CONV 2 3x3 stride 2 pad 1", Volume(2, 3, 3), 56),
+        ("INPUT 224x224x64 -> POOL max 2x2 stride 2", Volume(64, 112, 112), 0),
+        ("INPUT 7x7x512 -> FC 4096", Volume(4096, 1, 1), 102_764_544),
+        ("INPUT 32x24x3 -> POOL avg global", Volume(3, 1, 1), 0),
+        ("INPUT 32x24x3 -> FLATTEN", Volume(2304, 1, 1), 0),
+        ("INPUT 32x24x3 -> BN", Volume(3, 24, 32), 6),
+        ("INPUT 11x11x4 -> CONV 4 3x3 pad 0 dilation 2 groups 4 bias no", Volume(4, 7, 7), 36),
+    ],
+)
+def test_published_and_hand_worked_sizes(text, out, learnt):
+    (layer,) = unfold(complete(parse(text), Volume(1, 1, 1), 10))
+    assert layer.output == out
+    assert sum(parameters(layer.word, layer.input)) == learnt
+
+
+@PROPERTY
+@given(volumes, st.integers(1, 3), st.integers(1, 3), pairs, pairs, pads, pairs, st.booleans())
+def test_a_conv_that_crops_has_the_size_and_parameters_of_torchs(
+    volume, groups, share, kernel, stride, padding, dilation, bias
+):
+    volume = replace(volume, channels=groups * volume.channels)
+    word = Conv(groups * share, kernel, stride, padding, dilation, groups, bias)
+    judge = nn.Conv2d(volume.channels, groups * share, kernel, stride, 0, dilation, groups, bias, device="meta")
+    padded = F.pad(torch.empty(1, volume.channels, volume.height, volume.width, device="meta"), torch_pads(padding))
+    try:
+        expected = judge(padded).shape
+    except RuntimeError:
+        with pytest.raises(FitError, match="does not fit"):
+            output(word, volume, "crop")
+        return
+    assert output(word, volume, "crop") == Volume(*expected[1:])
+    weights, biases = parameters(word, volume)
+    assert weights == judge.weight.numel()
+    assert biases == (judge.bias.numel() if bias else 0)
+
+
+@PROPERTY
+@given(volumes, pairs, pairs, pads)
+def test_a_pool_that_crops_has_the_size_of_torchs(volume, kernel, stride, padding):
+    assume(all(max(sides) < side for sides, side in zip(padding, kernel, strict=True)))
+    word = Pool("max", "window", kernel, stride, padding)
+    padded = F.pad(torch.empty(1, volume.channels, volume.height, volume.width, device="meta"), torch_pads(padding))
+    try:
+        expected = F.max_pool2d(padded, kernel, stride).shape
+    except RuntimeError:
+        with pytest.raises(FitError, match="does not fit"):
+            output(word, volume, "crop")
+        return
+    assert output(word, volume, "crop") == Volume(*expected[1:])
+
+
+@PROPERTY
+@given(volumes, st.integers(1, 50), st.booleans())
+def test_fc_bn_and_flatten_have_the_parameters_and_sizes_of_torchs(volume, units, bias):
+    picture = torch.empty(2, volume.channels, volume.height, volume.width, device="meta")
+    linear, norm = nn.Linear(volume.neurons, units, bias, device="meta"), nn.BatchNorm2d(volume.channels, device="meta")
+    assert parameters(Fc(units, bias), volume) == (linear.weight.numel(), units if bias else 0)
+    assert parameters(BatchNorm(), volume) == (norm.weight.numel(), norm.bias.numel())
+    assert output(Fc(units, bias), volume, "error").channels == linear(picture.flatten(1)).shape[1]
+    assert output(Flatten(), volume, "error") == Volume(picture.flatten(1).shape[1], 1, 1)
+
+
+@pytest.mark.parametrize(
+    "word", [*map(Activation, ACTIVATIONS), BatchNorm(), Dropout(), Softmax()], ids=lambda word: type(word).__name__
+)
+def test_what_works_on_each_number_keeps_the_volume(word):
+    volume = Volume(3, 4, 5)
+    assert output(word, volume, "error") == volume
+    assert isinstance(word, BatchNorm) or parameters(word, volume) == (0, 0)
+
+
+def test_windows_are_down_then_across_with_their_defaults():
+    volume = Volume(3, 24, 32)
+    assert windows(Conv(4, (1, 7), (2, 3), ((0, 1), (2, 3)), (4, 5)), volume) == (
+        Window(1, 2, 0, 1, 4),
+        Window(7, 3, 2, 3, 5),
+    )
+    assert windows(Conv(), volume) == (Window(3, 1, 1, 1), Window(3, 1, 1, 1))
+    assert windows(Pool(), volume) == (Window(2, 2), Window(2, 2))
+    assert windows(Pool(kernel_size=(3, 2)), volume) == (Window(3, 3), Window(2, 2))
+    assert windows(Pool("avg", "global"), volume) == (Window(24), Window(32))
+
+
+def test_slides_tell_what_is_added_and_dropped_down_and_across():
+    word = Conv(1, (3, 3), (3, 3), ((0, 0), (0, 0)))
+    assert slides(word, Volume(1, 8, 7), "crop") == (Slide(2, dropped=2), Slide(2, dropped=1))
+    assert slides(word, Volume(1, 8, 7), "pad") == (Slide(3, added=1), Slide(3, added=2))
+
+
+def fit_error(text):
+    with pytest.raises(FitError) as caught:
+        sized(text)
+    return caught.value
+
+
+def test_the_error_of_a_window_that_does_not_fit_shows_the_sum_and_the_nearest_settings():
+    assert str(fit_error("INPUT 7x7x1 -> CONV 1 3x3 stride 3 pad 0")) == (
+        "conv1: a 3x3 window does not fit 7x7x1 a whole number of times\n"
+        "  got       (W - F + 2P) / S + 1 = (7 - 3 + 2*0) / 3 + 1 = 2.33, not a whole number\n"
+        "  remedy    input 6 gives 2, pad 1 gives 3, input 9 gives 3, stride 2 gives 3, kernel 4 gives 2, "
+        "fit crop gives 2, fit pad gives 3"
+    )
+    assert sized("INPUT 7x7x1 -> CONV 1 3x3 stride 3 pad 0 fit crop") == Volume(1, 2, 2)
+    assert sized("INPUT 7x7x1 -> CONV 1 3x3 stride 3 pad 0 fit pad") == Volume(1, 3, 3)
+
+
+def test_the_error_of_a_rectangle_speaks_of_each_axis():
+    error = fit_error("INPUT 9x8x2 -> stage: [thin: CONV 1 5x3 stride 3x2 pad 0 dilation 1x2]")
+    assert error.what == "stage.thin: a 5x3 window does not fit 9x8x2 a whole number of times"
+    assert error.got.split("\n") == [
+        "across: (W - F + 2P) / S + 1 = (9 - 5 + 2*0) / 3 + 1 = 2.33, not a whole number",
+        "down: (W - F + 2P) / S + 1 = (8 - (2*(3 - 1) + 1) + 2*0) / 2 + 1 = 2.50, not a whole number",
+    ]
+    across, down = error.remedy.split("\n")
+    assert across.startswith("across: input 8 gives 2") and down.startswith("down: ")
+
+
+def test_the_error_speaks_only_of_the_axis_that_does_not_fit():
+    error = fit_error("INPUT 9x8x2 -> CONV 1 3x3 stride 2 pad 0")
+    assert error.got == "down: (W - F + 2P) / S + 1 = (8 - 3 + 2*0) / 2 + 1 = 3.50, not a whole number"
+    assert "across" not in error.remedy
+
+
+def test_a_window_larger_than_its_input_has_less_than_one_place_and_cannot_be_cropped():
+    error = fit_error("INPUT 2x2x1 -> CONV 1 5x5 pad 0")
+    assert "(2 - 5 + 2*0) / 1 + 1 = -2, less than one place" in error.got
+    assert "input 5 gives 1" in error.remedy and "fit pad gives 1" in error.remedy
+    assert "fit crop" not in error.remedy
+    with pytest.raises(FitError, match="CONV: a 5x5 window does not fit 2x2x1 a whole number of times"):
+        output(Conv(1, (5, 5), padding=((0, 0), (0, 0))), Volume(1, 2, 2), "crop")
+
+
+def test_pads_that_would_leave_a_pool_nothing_to_see_are_not_offered():
+    error = fit_error("INPUT 3x3x1 -> POOL max 2x2 stride 5")
+    pads = [int(pad) for pad in re.findall(r"pad (?:\d+:)?(\d+) gives", error.remedy)]
+    assert all(pad < 2 for pad in pads)
+
+
+def test_an_input_that_the_groups_cannot_share_is_refused():
+    with pytest.raises(DesignError) as caught:
+        sized("INPUT 8x8x3 -> CONV 4 3x3 groups 2")
+    assert "conv1: an input 3 deep cannot be shared among 2 groups" in str(caught.value)
+    assert "an input depth divisible by 2" in str(caught.value)
+    with pytest.raises(DesignError, match="CONV: an input 3 deep"):
+        output(Conv(4, groups=2), Volume(3, 8, 8), "error")
+
+
+def test_a_pool_whose_last_window_sees_no_pixel_is_refused():
+    with pytest.raises(DesignError) as caught:
+        sized("INPUT 4x4x1 -> POOL 2x2 stride 5 fit pad")
+    assert "pool1: its last window would see nothing but padding" in str(caught.value)
+    assert "windows of 2 with stride 5 over 4 pixels" in str(caught.value)
+    assert "write fit crop, or a smaller pad or stride" in str(caught.value)
+
+
+# Every remedy, taken, must give what it says. One word over a square input, so that there is one list of remedies.
+
+
+def remedied(text, remedy):
+    """The text with one remedy written into it: 'pad 1:2', 'input 9', 'stride 2', 'kernel 4' or 'fit crop'."""
+    setting, value = remedy.split()
+    if setting == "input":
+        return re.sub(r"^INPUT \d+x\d+", f"INPUT {value}x{value}", text)
+    if setting == "kernel":
+        return re.sub(r"(\w+ \w+) \d+x\d+(?!x)", rf"\1 {value}x{value}", text)
+    if re.search(rf"\b{setting} ", text):
+        return re.sub(rf"\b{setting} [\d:a-z]+", remedy, text)
+    return f"{text} {remedy}"
+
+
+def check_remedies(text):
+    try:
+        sized(text)
+    except FitError as error:
+        for offer in error.remedy.split(", "):
+            remedy, places = offer.split(" gives ")
+            taken = sized(remedied(text, remedy))
+            assert (taken.height, taken.width) == (int(places), int(places)), offer
+
+
+sides = st.integers(1, 5)
+edges = st.integers(0, 3)
+
+
+@PROPERTY
+@given(st.integers(1, 20), sides, sides, edges, edges, st.integers(1, 3))
+def test_every_remedy_of_a_conv_gives_what_it_says(length, size, stride, near, far, dilation):
+    text = f"INPUT {length}x{length}x1 -> CONV 1 {size}x{size} stride {stride} pad {near}:{far} dilation {dilation}"
+    check_remedies(text)
+
+
+# fails today: kernels are offered that the pad is too large for, and 'fit pad' where its last window sees no pixel.
+@PROPERTY
+@given(st.integers(1, 20), sides, sides, edges, edges)
+def test_every_remedy_of_a_pool_gives_what_it_says(length, size, stride, near, far):
+    assume(max(near, far) < size)
+    check_remedies(f"INPUT {length}x{length}x1 -> POOL max {size}x{size} stride {stride} pad {near}:{far}")
+
+
+# fails today: the sums keep the pad or stride that the text left unsaid, the changed text does not.
+@pytest.mark.parametrize(
+    "text", ["INPUT 7x7x1 -> CONV 1 3x3 stride 4", "INPUT 7x7x1 -> POOL max 3x3", "INPUT 8x8x1 -> CONV 1 5x5 stride 3"]
+)
+def test_every_remedy_gives_what_it_says_where_the_text_left_pad_or_stride_unsaid(text):
+    check_remedies(text)

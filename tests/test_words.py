@@ -1,0 +1,218 @@
+"""The words of the notation: each with an example that survives the round trip and counts as torch counts."""
+
+from dataclasses import fields
+from typing import get_args
+
+import pytest
+import torch
+from torch import nn
+
+from torchbeam.design.complete import complete
+from torchbeam.design.layers import unfold
+from torchbeam.design.ledger import ledger
+from torchbeam.design.notation import parse, write
+from torchbeam.design.volume import Volume
+from torchbeam.design.words import (
+    ACTIVATIONS,
+    WORDS,
+    Activation,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Fc,
+    Flatten,
+    Group,
+    Input,
+    Pool,
+    Softmax,
+    Word,
+    arguments,
+    spelling,
+)
+from torchbeam.errors import DesignError, Mistake
+from torchbeam.network.build import build
+
+torch.set_num_threads(1)
+
+# One example of every word, and of every activation with its number where it takes one.
+EXAMPLES = {
+    **{name: word.EXAMPLE for name, word in WORDS.items()},
+    **{name: name if slope is None else f"{name} 0.25" for name, slope in ACTIVATIONS.items()},
+}
+# What torch itself makes of each example on 23x23x3, written by hand.
+TORCH = {
+    "CONV 96 11x11 stride 4 pad 0": lambda: nn.Conv2d(3, 96, 11, 4),
+    "POOL max 3x3 stride 2": lambda: nn.MaxPool2d(3, 2),
+    "FC 256": lambda: nn.Sequential(nn.Flatten(), nn.Linear(23 * 23 * 3, 256)),
+    "BN eps 1e-5 momentum 0.1": lambda: nn.BatchNorm2d(3, 1e-5, 0.1),
+    "DROPOUT 0.5": lambda: nn.Dropout(0.5),
+    "FLATTEN": nn.Flatten,
+    "SOFTMAX": lambda: nn.Softmax(dim=1),
+    "RELU": nn.ReLU,
+    "LEAKYRELU 0.25": lambda: nn.LeakyReLU(0.25),
+    "ELU 0.25": lambda: nn.ELU(0.25),
+    "GELU": nn.GELU,
+    "SILU": nn.SiLU,
+    "TANH": nn.Tanh,
+    "SIGMOID": nn.Sigmoid,
+    "IDENTITY": nn.Identity,
+}
+
+
+def learnt(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def test_every_word_is_in_the_vocabulary_and_has_an_example_torch_can_judge():
+    assert {Activation, *WORDS.values()} == set(get_args(Word))
+    assert set(EXAMPLES.values()) == set(TORCH)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_an_example_begins_with_its_word_and_survives_the_round_trip(name):
+    design = parse(f"INPUT 23x23x3 -> {EXAMPLES[name]}")
+    word = design.net[0].step
+    assert EXAMPLES[name].split()[0] == spelling(word) == name
+    assert parse(write(design)) == design
+    completed = complete(design, Volume(1, 5, 5), 7)
+    assert parse(write(completed)) == completed
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_the_shape_and_parameters_of_an_example_equal_torchs(name):
+    design = complete(parse(f"INPUT 23x23x3 -> {EXAMPLES[name]}"), Volume(1, 5, 5), 7)
+    book, built, judge = ledger(design), build(design).eval(), TORCH[EXAMPLES[name]]().eval()
+    picture = torch.rand(2, 3, 23, 23) - 0.5
+    expected = judge(picture)
+    assert book.parameters == learnt(built) == learnt(judge)
+    assert built(picture).shape == expected.shape
+    assert book.output.neurons == expected[0].numel()
+    assert (book.output.channels, book.output.height, book.output.width) == (*expected[0].shape, 1, 1)[:3]
+    if not learnt(judge):
+        assert torch.equal(built(picture), expected)
+
+
+@pytest.mark.parametrize("name", [name for name, slope in ACTIVATIONS.items() if slope is not None])
+def test_an_activation_without_its_number_has_torchs_own(name):
+    design = complete(parse(f"INPUT 4x4x2 -> {name}"), Volume(1, 5, 5), 7)
+    picture = torch.randn(1, 2, 4, 4)
+    judge = {"LEAKYRELU": nn.LeakyReLU, "ELU": nn.ELU}[name]()
+    assert torch.equal(build(design)(picture), judge(picture))
+
+
+def test_the_defaults_of_bn_and_dropout_are_torchs():
+    norm, drop = nn.BatchNorm2d(1), nn.Dropout()
+    assert (BatchNorm().eps, BatchNorm().momentum, Dropout().p) == (norm.eps, norm.momentum, drop.p)
+
+
+def test_input_has_an_example_that_survives_the_round_trip():
+    design = parse(f"{Input.EXAMPLE} -> FC 10")
+    assert design.input == Input(Volume(3, 227, 227), "crop")
+    assert parse(write(design)) == design
+    assert unfold(design)[0].input.neurons == torch.empty(3, 227, 227).numel()
+
+
+@pytest.mark.parametrize("word", [Input, *WORDS.values()])
+def test_every_field_of_a_word_is_spelt_by_one_argument(word):
+    spelt = arguments(word())
+    assert sorted(argument.field for argument in spelt) == sorted(field.name for field in fields(word))
+    keywords = [argument.keyword for argument in spelt if argument.keyword]
+    assert len(keywords) == len(set(keywords))
+
+
+@pytest.mark.parametrize("word", [Input(), Conv(), Pool(), Fc(), BatchNorm(), Dropout(), Flatten(), Softmax()])
+def test_words_are_frozen(word):
+    assert type(word).__dataclass_params__.frozen
+    assert word in {word}
+
+
+def test_pads_left_unsaid_keep_the_size_at_stride_one_as_torchs_same_does():
+    for kernel, dilation in [((3, 3), (1, 1)), ((1, 7), (1, 1)), ((5, 3), (2, 3))]:
+        (top, bottom), (left, right) = Conv(1, kernel, dilation=dilation).pads
+        assert (top, left) == (bottom, right)
+        same = nn.Conv2d(1, 1, kernel, padding=(top, left), dilation=dilation)
+        assert same(torch.zeros(1, 1, 20, 20)).shape == (1, 1, 20, 20)
+    assert Conv().pads == ((1, 1), (1, 1))
+    assert Conv(padding=((0, 1), (2, 3))).pads == ((0, 1), (2, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "what", "expected"),
+    [
+        (lambda: Conv(0), "CONV cannot have filters 0", "1 or more"),
+        (lambda: Conv(4, (3, 0)), "CONV cannot have kernel 0", "1 or more"),
+        (lambda: Conv(4, (3, 3), stride=(0, 1)), "CONV cannot have stride 0", "1 or more"),
+        (lambda: Conv(4, (3, 3), dilation=(1, 0)), "CONV cannot have dilation 0", "1 or more"),
+        (lambda: Conv(4, groups=0), "CONV cannot have groups 0", "1 or more"),
+        (lambda: Conv(10, groups=3), "10 filters cannot be shared among 3 groups", "filters divisible by 3"),
+        (
+            lambda: Conv(4, (3, 4)),
+            "CONV with an even window of 4 pixels has no middle to pad around",
+            "the pad said, as in 'pad 0' or 'pad 0:1'",
+        ),
+        (lambda: Pool(kernel_size=(0, 2)), "POOL cannot have kernel 0", "1 or more"),
+        (lambda: Pool(stride=(2, 0)), "POOL cannot have stride 0", "1 or more"),
+        (
+            lambda: Pool("avg", "global", (2, 2)),
+            "POOL global looks at the whole volume at once",
+            "no size, stride or pad beside 'global'",
+        ),
+        (lambda: Pool("avg", "global", stride=(2, 2)), "POOL global looks at the whole volume", "no size, stride"),
+        (
+            lambda: Pool("avg", "global", padding=((0, 1), (0, 0))),
+            "POOL global looks at the whole volume",
+            "stride or pad",
+        ),
+        (
+            lambda: Pool(kernel_size=(3, 3), padding=((0, 3), (0, 0))),
+            "POOL with pad 3 has windows of 3 that see nothing but padding",
+            "a pad of at most 2",
+        ),
+        (
+            lambda: Pool(padding=((0, 0), (2, 0))),
+            "POOL with pad 2 has windows of 2 that see nothing but padding",
+            "a pad of at most 1",
+        ),
+        (lambda: Fc(0), "FC cannot have units 0", "1 or more"),
+        (lambda: Activation("RELUX"), "no activation RELUX", "one of RELU, LEAKYRELU, ELU"),
+        (lambda: Activation("RELU", 0.5), "RELU takes no number", "0.5"),
+        (
+            lambda: BatchNorm(eps=0.0),
+            "BN cannot have eps 0 and momentum 0.1",
+            "eps above 0, momentum in [0, 1]",
+        ),
+        (lambda: BatchNorm(momentum=1.5), "BN cannot have eps 1e-05 and momentum 1.5", "momentum in [0, 1]"),
+        (lambda: BatchNorm(momentum=float("nan")), "BN cannot have eps 1e-05 and momentum nan", "[0, 1]"),
+        (lambda: Dropout(1.0), "DROPOUT cannot drop a share of 1", "a share in [0, 1)"),
+        (lambda: Dropout(-0.25), "DROPOUT cannot drop a share of -0.25", "a share in [0, 1)"),
+        (lambda: Group((), 0), "a group cannot have count 0", "1 or more"),
+    ],
+)
+def test_a_word_that_cannot_be_says_why(make, what, expected):
+    with pytest.raises(DesignError) as caught:
+        make()
+    assert what in str(caught.value)
+    assert expected in str(caught.value)
+
+
+# fails today: only the text keeps these out, and what is made by hand cannot be written and read back.
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Conv(4, (3, 3), padding=((-1, 0), (0, 0))),
+        lambda: Pool(kernel_size=(3, 3), padding=((0, 0), (0, -1))),
+        lambda: Activation("ELU", float("nan")),
+        lambda: Activation("LEAKYRELU", float("-inf")),
+        lambda: BatchNorm(eps=float("inf")),
+    ],
+)
+def test_a_number_that_no_text_can_say_is_refused(make):
+    with pytest.raises(DesignError):
+        make()
+
+
+# fails today: an infinite number is taken, and its text 'inf' cannot be read back.
+@pytest.mark.parametrize("text", ["LEAKYRELU 1e999", "ELU -1e999", "BN eps 1e999"])
+def test_an_infinite_number_is_refused(text):
+    with pytest.raises(Mistake):
+        parse(f"INPUT -> {text}")
