@@ -180,7 +180,6 @@ def test_blocks_keep_the_kind_of_number_and_learn_nothing(kind):
         assert not list(block.parameters()) and not block.state_dict()
 
 
-# fails today: the sum of a window is kept in the half's own range before it is divided.
 def test_the_average_of_large_halves_does_not_overflow_as_torchs_does_not():
     batch = torch.full((1, 1, 8, 8), 2_000.0, dtype=torch.float16)
     assert F.avg_pool2d(batch, 8).item() == 2_000.0

@@ -137,7 +137,6 @@ def test_bytes_are_told_in_decimal_units_with_three_figures(count, text):
     assert human_bytes(count) == text
 
 
-# fails today: '1e+03 kB', and '1e+15 TB'.
 @pytest.mark.parametrize(("count", "text"), [(999_600, "1 MB"), (999_999_999, "1 GB"), (10**27, "")])
 def test_bytes_at_the_edge_of_a_unit_have_no_exponent(count, text):
     assert text in human_bytes(count) and "e+" not in human_bytes(count)
@@ -156,7 +155,6 @@ def test_a_net_is_a_text_a_named_network_or_a_file(tmp_path):
     assert text_of("CONV\nFC") == "CONV\nFC"
 
 
-# fails today: the mark that some editors set before a text is taken for a sign of it.
 def test_a_file_that_begins_with_a_byte_order_mark_reads_as_any_other(tmp_path):
     file = tmp_path / "net.txt"
     file.write_text("INPUT 8x8x1 -> FC 3", encoding="utf-8-sig")
@@ -168,7 +166,6 @@ def test_a_text_of_input_alone_is_told_that_nothing_follows():
         describe(" input 32x32x3")
 
 
-# fails today: a text without an arrow is tried as the name of a file, which may be too long for one.
 def test_a_long_text_without_an_arrow_is_told_that_nothing_follows():
     with pytest.raises(NotationError, match="nothing follows INPUT"):
         describe("INPUT 32x32x3 # " + "a network to come " * 20)
@@ -239,13 +236,11 @@ def test_describing_does_not_load_torch():
     assert done.stdout == "False\n"
 
 
-# fails today: Python's own spellings of numbers are read too.
 @pytest.mark.parametrize("input", ["1_0x32x3", "+8x32x3", "٣٢x32x3"])
 def test_an_input_is_written_in_plain_digits(input):
     assert "is not the size of an input" in setting_error(PATTERN, input=input)
 
 
-# fails today: OverflowError and ValueError from numbers of hundreds of digits.
 @pytest.mark.parametrize("digits", [400, 4_200, 9_000])
 @pytest.mark.parametrize("net", ["INPUT -> POOL 2x2", "INPUT -> FC"])
 def test_an_input_of_many_digits_is_refused_shortly(net, digits):
@@ -256,7 +251,6 @@ def test_an_input_of_many_digits_is_refused_shortly(net, digits):
 # Hostile texts
 
 
-# fails today: a jump of more than 4,300 digits cannot be printed.
 @pytest.mark.parametrize(
     "text",
     ["INPUT 1x1x1 fit pad -> [POOL 2x2 stride 1000000000]*1000", "INPUT 8x8x1 fit pad -> [CONV 1 stride 3]*9999"],

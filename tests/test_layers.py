@@ -82,7 +82,6 @@ def test_a_design_without_a_size_is_refused():
     assert "complete the design first" in str(caught.value)
 
 
-# fails today: a bare word is counted as if it had one filter or one unit.
 @pytest.mark.parametrize("text", ["INPUT 8x8x3 -> CONV", "INPUT 8x8x3 -> FC", "INPUT 8x8x3 -> [CONV 3x3 -> RELU]*2"])
 def test_a_design_with_a_bare_word_is_refused(text):
     with pytest.raises(DesignError):

@@ -153,7 +153,6 @@ def test_an_unshared_layer_has_the_parameters_of_torchs_linear_over_its_windows(
     assert row.fully_connected == sum(p.numel() for p in whole.parameters())
 
 
-# fails today for SOFTMAX, which joins the channels at each position.
 @pytest.mark.parametrize(
     "text",
     [
@@ -377,7 +376,6 @@ def test_behind_an_fc_or_a_global_pool_every_pixel_is_seen(text):
     assert book_of(text).receptive_field == (12, 8)
 
 
-# fails today: FLATTEN moves numbers and joins none, yet its row sees the whole picture.
 def test_a_flattened_neuron_sees_what_it_saw_before():
     text = "INPUT 12x8x1 -> CONV 2 3x3 pad 0 -> FLATTEN"
     picture = (torch.rand(1, 1, 8, 12, dtype=torch.float64) + 0.5).requires_grad_()

@@ -150,7 +150,6 @@ def test_brackets_may_nest_thirty_two_deep():
     assert parse("INPUT -> " + "[" * 32 + "FC" + "]" * 32).net
 
 
-# fails today: INPUT is counted as a layer, so that the ten-thousandth is refused.
 @pytest.mark.parametrize("text", ["INPUT -> [[RELU]*100]*100", "INPUT -> [RELU]*10000"])
 def test_a_network_may_have_ten_thousand_layers(text):
     assert parse(text).net
@@ -280,7 +279,6 @@ def without_names(net):
     )
 
 
-# fails today: numbers of more than twenty signs are refused, and the text of many a float has more.
 @PROPERTY
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_every_finite_number_survives_the_round_trip(number):
@@ -312,7 +310,7 @@ REFUSALS = [
         "pool",
         "choose another name, as in 'pool_1: ...'",
     ),
-    ("INPUT -> " + "[" * 33 + "FC" + "]" * 33, "brackets nest deeper than 32", 1, 43, "FC", ""),
+    ("INPUT -> " + "[" * 33 + "FC" + "]" * 33, "brackets nest deeper than 32", 1, 42, "[", ""),
     ("INPUT -> [FC]*10001", "the network has more than 10,000 layers", 1, 15, "10001", "at most 10,000"),
     ("INPUT -> [[FC]*200]*200", "the network has more than 10,000 layers", 1, 21, "200", "at most 10,000"),
     ("INPUT -> [FC]*3.5", "a repeat cannot be 3.5", 1, 15, "3.5", WHOLE),
@@ -401,7 +399,6 @@ def test_a_text_is_refused_at_its_place_with_words_and_a_caret(text, what, line,
     assert error.shown.splitlines()[0] in str(error)
 
 
-# fails today: the remedy is 'write INPUT -> INPUT ...'.
 @pytest.mark.parametrize("text", ["[INPUT] -> FC", "[INPUT 8x8x1 -> CONV] -> FC"])
 def test_input_in_brackets_is_not_told_to_write_input_twice(text):
     error = refusal(text)
@@ -420,13 +417,11 @@ def test_the_caret_stands_under_its_word_behind_tabs_and_windows_line_ends(text)
     assert pointed(refusal(text)) == "CONF"
 
 
-# fails today: lines end at \n alone for the line number, at every such sign for the line shown.
 @pytest.mark.parametrize("between", ["\r", "\f", "\v", " # a\u2028b\n", "\x85", "\x1e"])
 def test_the_caret_stands_under_its_word_behind_other_line_ends(between):
     assert pointed(refusal(f"INPUT{between}-> CONF")) == "CONF"
 
 
-# fails today: these are DesignErrors, without line, column and caret.
 @pytest.mark.parametrize(
     ("text", "what", "expected"),
     [
@@ -443,13 +438,11 @@ def test_every_refusal_of_a_text_is_a_notation_error(text, what, expected):
     assert isinstance(caught.value, NotationError)
 
 
-# fails today: only layers in brackets are counted.
 @pytest.mark.parametrize("text", ["INPUT" + " -> RELU" * 10_001, "INPUT -> [RELU]*10000 -> RELU"])
 def test_layers_outside_brackets_count_towards_the_most_there_may_be(text):
     assert "the network has more than 10,000 layers" in str(refusal(text))
 
 
-# fails today: RecursionError.
 @pytest.mark.parametrize("text", ["INPUT -> {0}FC{1}", "{0}INPUT{1} -> FC", "INPUT -> FC -> {0}FC -> FC{1}*3"])
 @pytest.mark.parametrize("depth", [33, 1_000, 30_000])
 def test_brackets_of_any_depth_are_refused_in_words(text, depth):
@@ -484,7 +477,6 @@ def test_a_number_of_nine_thousand_digits_is_refused_shortly(text):
     assert len(str(error)) < 1_000
 
 
-# fails today: the error quotes the whole of it.
 @pytest.mark.parametrize(
     "text",
     [
@@ -532,7 +524,8 @@ def test_a_spoilt_text_is_read_or_refused_in_words(text, spoils, chance):
     try:
         design = parse(text)
     except NotationError as error:
-        place = text.split("\n")[error.line - 1][error.column - 1 :].replace("\t", " ").replace("\r", "")
+        place = text.split("\n")[error.line - 1][error.column - 1 :]
+        place = "".join(letter if letter.isprintable() else " " for letter in place)
         assert place.startswith(pointed(error))
         assert error.what and len(str(error)) < 2_000
     except TorchbeamError as error:

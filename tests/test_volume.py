@@ -210,7 +210,6 @@ def test_the_nearest_settings_of_a_three_by_three_window_with_stride_three_on_se
     ]
 
 
-# fails today: the nearest pad is searched pixel by pixel up to the size of stride and window.
 def test_huge_windows_are_answered_and_do_not_hang():
     code = (
         "from torchbeam.design.volume import Window, nearest_fits\n"
@@ -220,7 +219,6 @@ def test_huge_windows_are_answered_and_do_not_hang():
     assert "input 1000000001" in done.stdout and "input 999999999" in done.stdout
 
 
-# fails today: "= 1.00", which the error then calls not a whole number.
 def test_a_sum_that_is_not_whole_does_not_read_as_a_whole_number():
     written = Window(3, 10_000, 1, 1).sum(32).split("= ")[1]
     assert Fraction(written).denominator != 1

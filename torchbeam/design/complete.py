@@ -44,17 +44,28 @@ def complete(design: Design, input: Volume, classes: int, fit: Fit | None = None
     """
     start = design.input.volume or input
     state = _State(start, fit or design.input.fit, classes, bare_fcs(design.net))
-    net = state.net(design.net, Names(design.net))
+    net, _ = state.net(design.net, Names(design.net))
     return Design(replace(design.input, volume=start, fit=state.fit), net)
 
 
 def without_softmax(design: Design) -> Design:
     """The design without a SOFTMAX at its very end: training takes the scores before it, as the
     cross-entropy holds the softmax, and predictions apply it afterwards."""
-    net = design.net
-    while len(net) > 1 and isinstance(net[-1].step, Softmax):
+    net = _stripped(design.net)
+    return replace(design, net=net) if net else design
+
+
+def _stripped(net: Net) -> Net:
+    while net:
+        last = net[-1]
+        if isinstance(last.step, Group) and last.step.count == 1:
+            inner = _stripped(last.step.net)
+            if inner:
+                return (*net[:-1], replace(last, step=Group(inner)))
+        elif not isinstance(last.step, Softmax):
+            return net
         net = net[:-1]
-    return replace(design, net=net)
+    return net
 
 
 @dataclass
@@ -67,22 +78,33 @@ class _State:
     bare_fcs: int
     filters: int = FIRST_FILTERS
 
-    def net(self, net: Net, names: Names) -> Net:
-        links: list[Link] = []
+    def net(self, net: Net, names: Names) -> tuple[Net, Net]:
+        """The settled net twice: with the names as said, and with those its layers have when written out."""
+        said: list[Link] = []
+        named: list[Link] = []
         for link in net:
             if isinstance(link.step, Group):
-                links += self.group(link.step, link.name, names)
+                as_said, as_named = self.group(link.step, link.name, names)
+                said += as_said
+                named += as_named
             else:
-                links.append(Link(self.word(link.step, names.take(link.name, link.step)), link.name))
-        return tuple(links)
+                name = names.take(link.name, link.step)
+                word = self.word(link.step, name)
+                said.append(Link(word, link.name))
+                named.append(Link(word, _last(name) if link.name else ""))
+        return tuple(said), tuple(named)
 
-    def group(self, group: Group, name: str, names: Names) -> Net:
+    def group(self, group: Group, name: str, names: Names) -> tuple[Net, Net]:
         inside = names.scope(name, group.net) if name else names
+        own = _last(inside.prefix.rstrip(".")) if name else ""
         rounds = [self.net(group.net, inside) for _ in range(group.count)]
-        if all(again == rounds[0] for again in rounds):
-            return (Link(Group(rounds[0], group.count), name),)
-        written_out = tuple(_renamed(link, number) for number, links in enumerate(rounds, 1) for link in links)
-        return (Link(Group(written_out), name),) if name else written_out
+        said, named = rounds[0]
+        if all(again == said for again, _ in rounds):
+            return (Link(Group(said, group.count), name),), (Link(Group(named, group.count), own),)
+        written_out = tuple(link for _, each in rounds for link in each)
+        if not name:
+            return written_out, written_out
+        return (Link(Group(written_out), name),), (Link(Group(written_out), own),)
 
     def word(self, word: Word, name: str) -> Word:
         settled = self.settle(word, name)
@@ -134,12 +156,8 @@ class _State:
         return self.filters
 
 
-def _renamed(link: Link, number: int) -> Link:
-    """Names inside a repeat that is written out carry the round's number from the second on."""
-    step = link.step
-    if isinstance(step, Group) and not link.name:
-        step = Group(tuple(_renamed(inside, number) for inside in step.net), step.count)
-    return Link(step, f"{link.name}_{number}" if link.name and number > 1 else link.name)
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
 
 
 def bare_fcs(net: Net) -> int:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from torchbeam.design.sizing import output
 from torchbeam.design.volume import Fit, Volume
-from torchbeam.design.words import Design, Group, Net, Word, spelling
+from torchbeam.design.words import Conv, Design, Fc, Group, Net, Pool, Word, spelling
 from torchbeam.errors import DesignError
 
 
@@ -44,11 +44,25 @@ def _unfold(net: Net, names: "Names", volume: Volume, fit: Fit, layers: list[Lay
             continue
         word = link.step
         name = names.take(link.name, word)
+        if _is_bare(word):
+            raise DesignError(f"{name} is still bare", remedy="complete the design first")
         own_fit = getattr(word, "fit", None) or fit
         after = output(word, volume, own_fit, name)
         layers.append(Layer(name, word, volume, after, own_fit))
         volume = after
     return volume
+
+
+def _is_bare(word: Word) -> bool:
+    match word:
+        case Conv(out_channels=channels, kernel_size=kernel):
+            return channels is None or kernel is None
+        case Fc(out_features=units):
+            return units is None
+        case Pool(reach="window", kernel_size=kernel):
+            return kernel is None
+        case _:
+            return False
 
 
 @dataclass
@@ -80,7 +94,7 @@ class Names:
 
     def _numbered(self, stem: str, first: int) -> str:
         number = self._counts.get(stem, first)
-        while f"{stem}{number}" in self._given | self._said:
+        while f"{stem}{number}" in self._given or f"{stem}{number}" in self._said:
             number += 1
         self._counts[stem] = number + 1
         return f"{stem}{number}"

@@ -10,7 +10,8 @@ from torchbeam.design.layers import Layer, unfold
 from torchbeam.design.notation import write_word
 from torchbeam.design.sizing import parameters, slides, windows
 from torchbeam.design.volume import Volume
-from torchbeam.design.words import Activation, Conv, Design, Dropout, Fc, Flatten, Pool, spelling
+from torchbeam.design.words import Activation, Conv, Design, Dropout, Fc, Flatten, Pool, Softmax, spelling
+from torchbeam.errors import DesignError
 
 BYTES = 4  # one fp32 number
 
@@ -98,29 +99,61 @@ class Ledger:
 def ledger(design: Design) -> Ledger:
     """The ledger of a completed design. Raises as `unfold` does."""
     rows: list[Row] = []
-    field, jump = (1, 1), (1, 1)
+    seen = _Seen()
     layers = unfold(design)
     for layer in layers:
-        field, jump = _seen(layer, field, jump)
-        rows.append(_row(layer, field, jump))
+        seen = seen.through(layer)
+        if max(seen.jump) > MAX_JUMP:
+            raise DesignError(
+                f"{layer.name}: the strides up to here multiply to {float(max(seen.jump)):.0e} pixels",
+                expected=f"at most {float(MAX_JUMP):.0e}",
+            )
+        rows.append(_row(layer, seen.field, seen.jump))
     return Ledger(layers[0].input, tuple(rows))
 
 
-def _seen(layer: Layer, field: tuple[int, int], jump: tuple[int, int]) -> tuple[tuple[int, int], tuple[int, int]]:
-    """Receptive field and jump after a layer, both (width, height)."""
-    match layer.word:
-        case Conv() | Pool():
-            down, across = windows(layer.word, layer.input)
-        case Fc() | Flatten():
-            down = across = None
-        case _:
-            return field, jump
-    extent_w = across.extent if across else layer.input.width
-    extent_h = down.extent if down else layer.input.height
-    seen = (field[0] + (extent_w - 1) * jump[0], field[1] + (extent_h - 1) * jump[1])
-    if across is None or down is None:
-        return seen, jump
-    return seen, (jump[0] * across.stride, jump[1] * down.stride)
+# More than any picture has; larger numbers would only grow until they cannot be printed.
+MAX_JUMP = 10**18
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one neuron sees, (width, height) in pixels of the input: its field, the jump to its neighbour's, and, once
+    the volume was flattened, the field of all that lies side by side in one vector."""
+
+    field: tuple[int, int] = (1, 1)
+    jump: tuple[int, int] = (1, 1)
+    flat: tuple[int, int] | None = None
+
+    def through(self, layer: Layer) -> "_Seen":
+        """The same after a layer."""
+        match layer.word:
+            case Fc():
+                return _Seen(self.whole(layer.input), self.jump)
+            case Flatten():
+                return _Seen(self.field, self.jump, self.whole(layer.input))
+            case Softmax() if self.flat:
+                return _Seen(self.flat, self.jump)
+            case Conv() | Pool():
+                down, across = windows(layer.word, layer.input)
+                start = self.flat if self.flat and isinstance(layer.word, Conv) else self.field
+                jump = (self.jump[0] * across.stride, self.jump[1] * down.stride)
+                field = (
+                    start[0] + (across.extent - 1) * self.jump[0],
+                    start[1] + (down.extent - 1) * self.jump[1],
+                )
+                return _Seen(field, jump, self.flat if isinstance(layer.word, Pool) else None)
+            case _:
+                return self
+
+    def whole(self, volume: Volume) -> tuple[int, int]:
+        """What all neurons of the volume see together."""
+        if self.flat:
+            return self.flat
+        return (
+            self.field[0] + (volume.width - 1) * self.jump[0],
+            self.field[1] + (volume.height - 1) * self.jump[1],
+        )
 
 
 def _row(layer: Layer, field: tuple[int, int], jump: tuple[int, int]) -> Row:
@@ -137,9 +170,11 @@ def _row(layer: Layer, field: tuple[int, int], jump: tuple[int, int]) -> Row:
         macs = out.neurons * connections
     elif isinstance(word, Fc):
         connections, macs = into.neurons, weights
+    elif isinstance(word, Softmax):
+        connections = into.channels
     learns = isinstance(word, Conv | Fc)
     bias_per_neuron = 1 if biases else 0
-    in_place = isinstance(word, Activation | Dropout | Flatten)
+    in_place = isinstance(word, Dropout | Flatten) or (isinstance(word, Activation) and word.kind == "RELU")
     return Row(
         name=layer.name,
         word=spelling(word),

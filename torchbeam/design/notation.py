@@ -5,6 +5,7 @@ does not fit together, which `complete` and `unfold` tell.
 """
 
 import difflib
+import math
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -15,6 +16,7 @@ from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedTok
 from torchbeam.design.volume import Volume
 from torchbeam.design.words import (
     ACTIVATIONS,
+    MAX_NUMBER,
     WORDS,
     Activation,
     Argument,
@@ -32,7 +34,6 @@ from torchbeam.errors import DesignError, NotationError
 MAX_CHARACTERS = 200_000
 MAX_DEPTH = 32
 MAX_LAYERS = 10_000
-MAX_NUMBER = 1_000_000_000
 LINE_WIDTH = 100
 
 Node = Any  # lark types the children of its trees no further
@@ -50,15 +51,11 @@ def parse(text: str) -> Design:
     Volume(channels=3, height=32, width=32)
     """
     if len(text) > MAX_CHARACTERS:
-        raise DesignError(
-            f"a text of {len(text):,} characters is too long",
-            expected=f"at most {MAX_CHARACTERS:,} characters",
-        )
+        what, expected = f"a text of {len(text):,} characters is too long", f"at most {MAX_CHARACTERS:,} characters"
+        raise NotationError(what, line=1, column=1, shown="", expected=expected)
     if not text.strip():
-        raise DesignError(
-            "the text of the network is empty",
-            expected="a network, as in 'INPUT -> [CONV -> RELU -> POOL]*2 -> FC'",
-        )
+        expected = "a network, as in 'INPUT -> [CONV -> RELU -> POOL]*2 -> FC'"
+        raise NotationError("the text of the network is empty", line=1, column=1, shown="", expected=expected)
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
@@ -111,14 +108,17 @@ class _Reader:
     def error(self, what: str, at: Token, *, expected: str = "", remedy: str = "") -> NotationError:
         line, column = at.line or 1, at.column or 1
         shown = _caret(self.text, line, column, len(at))
+        what, remedy = (said.replace(str(at), _short(at)) for said in (what, remedy))
         return NotationError(what, line=line, column=column, shown=shown, expected=expected, remedy=remedy)
 
     def design(self, tree: Node) -> Design:
+        self.check_depth()
         first, *rest = tree.children[0].children
         name, step = first.children
         start = next(first.scan_values(_is_token))
         if step.data != "word" or step.children[0].upper() != "INPUT":
-            raise self.error("a network begins with INPUT", start, remedy=f"write INPUT -> {start} ...")
+            remedy = "take INPUT out of the brackets" if start.upper() == "INPUT" else f"write INPUT -> {start} ..."
+            raise self.error("a network begins with INPUT", start, remedy=remedy)
         if name is not None:
             raise self.error("INPUT takes no name", start, remedy="write INPUT without a name before it")
         if not rest:
@@ -127,29 +127,35 @@ class _Reader:
                 start,
                 expected="at least one layer, as in 'INPUT -> FC'",
             )
-        self.count_layers(tree.children[0])
+        self.count_layers(rest)
         self.check_names(tree.children[0], set())
-        return Design(self.word(step), self.net(rest, depth=0))
+        return Design(self.word(step), self.net(rest))
 
-    def count_layers(self, net: Node, depth: int = 0) -> int:
-        """How many layers the net unrolls to; refuses more than MAX_LAYERS, and brackets too deep."""
+    def check_depth(self) -> None:
+        """Refuses brackets nested deeper than MAX_DEPTH, before anything walks down them."""
+        depth = 0
+        for row, line in enumerate(self.text.split("\n"), 1):
+            for column, letter in enumerate(line.partition("#")[0], 1):
+                depth += (letter == "[") - (letter == "]")
+                if depth > MAX_DEPTH:
+                    at = Token("LSQB", "[", line=row, column=column)
+                    raise self.error(f"brackets nest deeper than {MAX_DEPTH}", at)
+
+    def count_layers(self, links: list[Node]) -> int:
+        """How many layers the links unroll to; refuses more than MAX_LAYERS."""
         total = 0
-        for link in net.children:
+        for link in links:
             step = link.children[1]
+            at = next(step.scan_values(_is_token))
             if step.data == "word":
                 total += 1
-                continue
-            body, times = step.children
-            start = next(body.scan_values(_is_token))
-            if depth >= MAX_DEPTH:
-                raise self.error(f"brackets nest deeper than {MAX_DEPTH}", start)
-            count = 1 if times is None else self.whole(times, "a repeat")
-            total += count * self.count_layers(body, depth + 1)
+            else:
+                body, times = step.children
+                at = at if times is None else times
+                total += (1 if times is None else self.whole(times, "a repeat")) * self.count_layers(body.children)
             if total > MAX_LAYERS:
                 raise self.error(
-                    f"the network has more than {MAX_LAYERS:,} layers",
-                    times or start,
-                    expected=f"at most {MAX_LAYERS:,}",
+                    f"the network has more than {MAX_LAYERS:,} layers", at, expected=f"at most {MAX_LAYERS:,}"
                 )
         return total
 
@@ -164,10 +170,10 @@ class _Reader:
             if step.data == "group":
                 self.check_names(step.children[0], seen if name is None else set())
 
-    def net(self, links: list[Any], depth: int) -> Net:
-        return tuple(self.link(link, depth) for link in links)
+    def net(self, links: list[Any]) -> Net:
+        return tuple(self.link(link) for link in links)
 
-    def link(self, link: Node, depth: int) -> Link:
+    def link(self, link: Node) -> Link:
         name, step = link.children
         label = "" if name is None else str(name)
         if name is not None and label.upper() in VOCABULARY:
@@ -186,8 +192,13 @@ class _Reader:
                 )
             return Link(word, label)
         body, times = step.children
-        net = self.net(body.children, depth + 1)
-        return Link(Group(net, 1 if times is None else self.whole(times, "a repeat")), label)
+        net = self.net(body.children)
+        if times is None:
+            return Link(Group(net), label)
+        try:
+            return Link(Group(net, self.whole(times, "a repeat")), label)
+        except DesignError as error:
+            raise self.error(error.what, times, expected=error.expected) from None
 
     def word(self, tree: Node) -> Any:
         name, *given = tree.children
@@ -285,7 +296,7 @@ class _Reader:
         return self.integer(token, token)
 
     def real(self, token: Token) -> float:
-        if token.type != "NUMBER" or len(token) > 20:
+        if token.type != "NUMBER" or not math.isfinite(float(token)):
             raise self.error(f"{token} is not a number here", token, expected="a number, as in 0.5")
         return float(token)
 
@@ -350,13 +361,13 @@ def _syntax_error(text: str, error: UnexpectedInput) -> NotationError:
     if isinstance(error, UnexpectedCharacters):
         found, width = repr(text[error.pos_in_stream]), 1
     elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        found, width = repr(str(error.token)), len(error.token)
+        found, width = repr(_short(error.token)), len(error.token)
     else:
         found, width = "the end of the text", 1
     accepted: set[str] = getattr(error, "expected", None) or getattr(error, "allowed", None) or set()
     line, column = error.line, error.column
     if found == "the end of the text" or line < 1:
-        lines = text.rstrip().splitlines()
+        lines = text.rstrip().split("\n")
         line, column = len(lines), len(lines[-1]) + 1
     return NotationError(
         f"did not expect {found} here",
@@ -369,12 +380,16 @@ def _syntax_error(text: str, error: UnexpectedInput) -> NotationError:
 
 def _caret(text: str, line: int, column: int, width: int) -> str:
     """The line with carets under the place, cut to a window of 76 characters around it."""
-    lines = text.splitlines() or [""]
-    row = lines[min(line, len(lines)) - 1].replace("\t", " ")
+    lines = text.split("\n")
+    row = "".join(letter if letter.isprintable() else " " for letter in lines[min(line, len(lines)) - 1])
     start = max(0, column - 40)
     shown = row[start : start + 76]
     carets = "^" * max(1, min(width, 76 - (column - 1 - start)))
     return shown + "\n" + " " * (column - 1 - start) + carets
+
+
+def _short(token: str) -> str:
+    return str(token) if len(token) <= 40 else f"{token[:40]}..."
 
 
 def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:

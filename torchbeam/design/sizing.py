@@ -35,7 +35,7 @@ def slides(word: Conv | Pool, volume: Volume, fit: Fit, name: str = "") -> tuple
         raise _fit_error(word, volume, name or word.WORD)
     if isinstance(word, Pool):
         for window, slide, length in zip((down, across), going, (volume.height, volume.width), strict=True):
-            if slide is not None and (slide.count - 1) * window.stride - window.near >= length:
+            if slide is not None and not window.sees_pixels(length, slide.count):
                 raise DesignError(
                     f"{name or word.WORD}: its last window would see nothing but padding",
                     got=f"windows of {window.size} with stride {window.stride} over {length} pixels",
@@ -97,13 +97,17 @@ def _fit_error(word: Conv | Pool, volume: Volume, name: str) -> FitError:
         places = window.places(length)
         why = "not a whole number" if places >= 1 else "less than one place"
         sums.append(f"{label}(W - F + 2P) / S + 1 = {window.sum(length)}, {why}")
-        fits = nearest_fits(window, length)
-        if isinstance(word, Pool):  # a pool window must see at least one real pixel
-            fits = [fit for fit in fits if not fit[0].startswith("pad") or _pad_in(fit[0]) < window.size]
-        settings = [f"{setting} gives {count}" for setting, count in fits]
+        is_pool = isinstance(word, Pool)
+        fits = nearest_fits(window, length, pooling=is_pool)
+        # A kernel's change carries a pad or stride that was left unsaid along; so the remedy says it.
+        beside = f"stride {window.stride}" if is_pool else f"pad {_near_far(window)}"
+        settings = [
+            f"{setting} with {beside} gives {count}" if setting.startswith("kernel") else f"{setting} gives {count}"
+            for setting, count in fits
+        ]
         for answer in ("crop", "pad"):
             slide = window.slide(length, answer)
-            if slide is not None:
+            if slide is not None and (not is_pool or window.sees_pixels(length, slide.count)):
                 settings.append(f"fit {answer} gives {slide.count}")
         remedies.append(label + ", ".join(settings))
     return FitError(
@@ -113,5 +117,5 @@ def _fit_error(word: Conv | Pool, volume: Volume, name: str) -> FitError:
     )
 
 
-def _pad_in(setting: str) -> int:
-    return max(int(side) for side in setting.removeprefix("pad ").split(":"))
+def _near_far(window: Window) -> str:
+    return str(window.near) if window.near == window.far else f"{window.near}:{window.far}"

@@ -6,7 +6,7 @@ written 2P because both sides are padded alike. When that is not a whole number 
 `fit` names the three answers.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Literal
 
@@ -91,62 +91,85 @@ class Window:
             return Slide(spare // self.stride + 1, dropped=max(0, remainder - self.far))
         return None
 
+    def sees_pixels(self, length: int, count: int) -> bool:
+        """Whether each of `count` places holds a real pixel, and not padding alone: the first and the last do."""
+        return max(self.near, self.far) < self.size and (count - 1) * self.stride - self.near < length
+
     def sum(self, length: int) -> str:
         """The formula with its numbers, as in '(7 - 3 + 2*0) / 3 + 1 = 2.33'."""
         padding = f"2*{self.near}" if self.near == self.far else f"{self.near} + {self.far}"
         extent = str(self.extent)
         if self.dilation > 1:
             extent = f"({self.dilation}*({self.size} - 1) + 1)"
-        places = self.places(length)
-        value = str(places) if places.denominator == 1 else f"{float(places):.2f}"
-        return f"({length} - {extent} + {padding}) / {self.stride} + 1 = {value}"
+        return f"({length} - {extent} + {padding}) / {self.stride} + 1 = {_plain(self.places(length))}"
 
 
-def nearest_fits(window: Window, length: int) -> list[tuple[str, int]]:
+def _plain(places: Fraction) -> str:
+    """A number of places with as many decimals as tell it from a whole one, at least two."""
+    if places.denominator == 1:
+        return str(places)
+    decimals = 2
+    while decimals < 12 and float(f"{float(places):.{decimals}f}").is_integer():
+        decimals += 2
+    return f"{float(places):.{decimals}f}"
+
+
+# How far a stride or kernel is looked for; beyond it the change is no mend any more.
+REACH = 1000
+
+
+def nearest_fits(window: Window, length: int, *, pooling: bool = False) -> list[tuple[str, int]]:
     """The nearest settings that fit `length`, as (setting in the notation's words, places), smallest change first.
 
-    One answer each for padding, stride and kernel and up to two for the input's size; each is checked by
-    the arithmetic it is offered for.
+    One answer each for padding, stride and kernel and two for the input's size; each is checked by the
+    arithmetic it is offered for. pooling: each place must hold a real pixel.
     """
-    found: list[tuple[int, str, Window, int]] = []
-
-    def offer(change: int, setting: str, candidate: Window, size: int) -> bool:
-        if not candidate.fits(size):
-            return False
-        found.append((change, setting, candidate, size))
-        return True
-
-    size, stride, near, far, dilation = (
-        window.size,
-        window.stride,
-        window.near,
-        window.far,
-        window.dilation,
-    )
-    # One pixel of stride or kernel moves every place, one of padding or input only the last: twice the change.
-    for more in range(1, stride + window.extent):
-        half = more // 2 if more % 2 == 0 and near == far else 0
-        pads = (near + half, far + half) if half else (near, far + more)
-        setting = f"pad {pads[0]}" if pads[0] == pads[1] else f"pad {pads[0]}:{pads[1]}"
-        if offer(more, setting, Window(size, stride, *pads, dilation), length):
-            break
-    for step in range(1, stride + window.extent):
-        for other in (length + step, length - step):
-            if other > 0:
-                offer(step, f"input {other}", window, other)
-        if sum(setting.startswith("input") for _, setting, _, _ in found) >= 2:
-            break
-    for step in range(1, max(stride, length)):
-        smaller = stride - step
-        if smaller > 0 and offer(2 * step, f"stride {smaller}", Window(size, smaller, near, far, dilation), length):
-            break
-        if smaller <= 0:
-            break
-    for step in range(1, max(size, length)):
-        if any(
-            other > 0 and offer(2 * step, f"kernel {other}", Window(other, stride, near, far, dilation), length)
-            for other in (size - step, size + step)
-        ):
-            break
+    spare = length + window.near + window.far - window.extent
+    found = [*_other_pads(window, length, spare), *_other_inputs(window, length, spare)]
+    found += [*_other_strides(window, length, spare), *_other_kernels(window, length, spare)]
     found.sort(key=lambda entry: entry[0])
-    return [(setting, int(candidate.places(at_size))) for _, setting, candidate, at_size in found[:6]]
+    return [
+        (setting, int(other.places(size)))
+        for _, setting, other, size in found
+        if other.fits(size) and (not pooling or other.sees_pixels(size, int(other.places(size))))
+    ]
+
+
+# (change, setting, window, length): a pixel of stride or kernel moves every place and counts twice.
+Offer = tuple[int, str, Window, int]
+
+
+def _other_inputs(window: Window, length: int, spare: int) -> list[Offer]:
+    if spare < 0:
+        changes = [-spare, -spare + window.stride]
+    else:
+        changes = [-(spare % window.stride), window.stride - spare % window.stride]
+    return [(abs(by), f"input {length + by}", window, length + by) for by in changes if length + by > 0]
+
+
+def _other_pads(window: Window, length: int, spare: int) -> list[Offer]:
+    more = -spare if spare < 0 else -spare % window.stride
+    near, far = window.near, window.far + more
+    if more % 2 == 0 and window.near == window.far:
+        near, far = window.near + more // 2, window.far + more // 2
+    setting = f"pad {near}" if near == far else f"pad {near}:{far}"
+    return [(more, setting, replace(window, near=near, far=far), length)]
+
+
+def _other_strides(window: Window, length: int, spare: int) -> list[Offer]:
+    start = min(window.stride - 1, max(spare, 1))
+    for stride in range(start, max(0, start - REACH), -1):
+        other = replace(window, stride=stride)
+        if other.fits(length):
+            return [(2 * (window.stride - stride), f"stride {stride}", other, length)]
+    return []
+
+
+def _other_kernels(window: Window, length: int, spare: int) -> list[Offer]:
+    least = max(1, -(spare // window.dilation)) if spare < 0 else 1
+    for by in range(least, least + REACH):
+        for size in (window.size - by, window.size + by):
+            other = replace(window, size=size)
+            if size > 0 and other.fits(length):
+                return [(2 * by, f"kernel {size}", other, length)]
+    return []

@@ -5,11 +5,15 @@ width x height in the text; pads are ((top, bottom), (left, right)) here and nea
 in the text. Every check raises DesignError, which the parser turns into a NotationError with a caret.
 """
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torchbeam.design.volume import FITS, Fit, Volume
 from torchbeam.errors import DesignError
+
+# No number in a network is larger, so that every sum and product of them stays one that can be printed.
+MAX_NUMBER = 1_000_000_000
 
 Size = tuple[int, int]
 Pads = tuple[Size, Size]
@@ -91,19 +95,21 @@ class Conv:
             dilation=min(self.dilation),
             groups=self.groups,
         )
+        _at_least("CONV", 0, pad=min(map(min, self.padding or ((0, 0),))))
         if self.out_channels is not None and self.out_channels % self.groups:
             raise DesignError(
                 f"{self.out_channels} filters cannot be shared among {self.groups} groups",
                 expected=f"filters divisible by {self.groups}",
             )
-        if self.padding is None and self.kernel_size is not None:
-            for kernel, dilation in zip(self.kernel_size, self.dilation, strict=True):
-                extent = dilation * (kernel - 1) + 1
-                if extent % 2 == 0:
-                    raise DesignError(
-                        f"CONV with an even window of {extent} pixels has no middle to pad around",
-                        expected="the pad said, as in 'pad 0' or 'pad 0:1'",
-                    )
+        for kernel, dilation in zip(self.kernel_size or (), self.dilation, strict=False):
+            extent = dilation * (kernel - 1) + 1
+            if extent > MAX_NUMBER:
+                raise DesignError(f"CONV's window covers {extent:,} pixels", expected=f"at most {MAX_NUMBER:,}")
+            if self.padding is None and extent % 2 == 0:
+                raise DesignError(
+                    f"CONV with an even window of {extent} pixels has no middle to pad around",
+                    expected="the pad said, as in 'pad 0' or 'pad 0:1'",
+                )
 
     @property
     def pads(self) -> Pads:
@@ -143,6 +149,7 @@ class Pool:
 
     def __post_init__(self) -> None:
         _at_least("POOL", 1, kernel=_sides(self.kernel_size), stride=_sides(self.stride))
+        _at_least("POOL", 0, pad=min(map(min, self.padding)))
         if self.reach == "global" and (self.kernel_size or self.stride or self.padding != ((0, 0), (0, 0))):
             raise DesignError(
                 "POOL global looks at the whole volume at once",
@@ -185,6 +192,8 @@ class Activation:
             raise DesignError(f"no activation {self.kind}", expected=f"one of {', '.join(ACTIVATIONS)}")
         if self.slope is not None and ACTIVATIONS[self.kind] is None:
             raise DesignError(f"{self.kind} takes no number", got=f"{self.slope:g}")
+        if self.slope is not None and not math.isfinite(self.slope):
+            raise DesignError(f"{self.kind} cannot have a slope of {self.slope:g}", expected="a finite number")
 
 
 # Each activation and the value of its slope when unsaid (PyTorch's); None where it takes none.
@@ -215,7 +224,7 @@ class BatchNorm:
     momentum: float = 0.1
 
     def __post_init__(self) -> None:
-        if not (self.eps > 0 and 0 <= self.momentum <= 1):
+        if not (0 < self.eps < math.inf and 0 <= self.momentum <= 1):
             raise DesignError(
                 f"BN cannot have eps {self.eps:g} and momentum {self.momentum:g}",
                 expected="eps above 0, momentum in [0, 1]",

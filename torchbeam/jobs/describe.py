@@ -1,5 +1,7 @@
 """describe: a text -> its ledger, completed, with what was assumed and what the sizing rules say. Without torch."""
 
+import errno
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -99,14 +101,15 @@ def text_of(net: str) -> str:
     known = find(net)
     if known is not None:
         return known.text
-    path = Path(net)
-    try:
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingError(f"cannot read the network in {net}", got=str(error)) from None
     if net.strip().upper().startswith("INPUT"):
         return net
+    try:
+        path = Path(net)
+        if path.is_file():
+            return path.read_text(encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
+            raise SettingError(f"cannot read the network in {net}", got=str(error)) from None
     raise SettingError(
         f"no network {net!r}",
         expected=f"notation that begins with INPUT, a file that holds it, or one of: {', '.join(NETWORKS)}",
@@ -116,12 +119,12 @@ def text_of(net: str) -> str:
 
 def volume_of(text: str) -> Volume:
     """'32x32x3' as a Volume. Raises SettingError."""
-    try:
-        width, height, channels = (int(part) for part in text.lower().split("x"))
-    except ValueError:
+    parts = text.lower().split("x")
+    if len(parts) != 3 or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
         raise SettingError(
-            f"{text!r} is not the size of an input", expected="width x height x depth, as in 32x32x3"
-        ) from None
+            f"{text[:40]!r} is not the size of an input", expected="width x height x depth, as in 32x32x3"
+        )
+    width, height, channels = map(int, parts)
     return Volume(channels, height, width)
 
 
@@ -156,12 +159,14 @@ def table(book: Ledger) -> list[str]:
 
 def human_bytes(count: int) -> str:
     """'60.9 MB': decimal units, three figures."""
+    if count < 1000:
+        return f"{count} bytes"
     value, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB"):
-        if value < 1000:
+    for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
+        if value < 999.5:
             break
         value, unit = value / 1000, larger
-    return f"{value:.3g} {unit}" if unit != "bytes" else f"{count} bytes"
+    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
 
 
 def _row_json(row: Row) -> dict[str, Any]:

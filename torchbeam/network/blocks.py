@@ -31,10 +31,11 @@ class AvgPool(nn.Module):
     def forward(self, x_NCHW: Tensor) -> Tensor:
         ones_11HW = F.pad(x_NCHW.new_ones(1, 1, *x_NCHW.shape[-2:]), self.counted, value=1.0)
         beyond = [pad - counted for pad, counted in zip(self.pads, self.counted, strict=True)]
-        return self._sums(F.pad(x_NCHW, self.pads)) / self._sums(F.pad(ones_11HW, beyond))
+        # Averages over all of the window, then over the counted share of it: sums would overflow in half precision.
+        return self._mean(F.pad(x_NCHW, self.pads)) / self._mean(F.pad(ones_11HW, beyond))
 
-    def _sums(self, x_NCHW: Tensor) -> Tensor:
-        return F.avg_pool2d(x_NCHW, self.kernel_size, self.stride, divisor_override=1)
+    def _mean(self, x_NCHW: Tensor) -> Tensor:
+        return F.avg_pool2d(x_NCHW, self.kernel_size, self.stride)
 
 
 class L2Pool(nn.Module):

@@ -52,11 +52,11 @@ def build(design: Design) -> nn.Sequential:
         for scope in scopes:
             place = _scope(place, scope)
         if isinstance(layer.word, Fc) and not flat:
-            _add(place, f"{name}_flatten", nn.Flatten())
+            _add(place, f"{name}-flatten", nn.Flatten())
         if isinstance(layer.word, Conv | Pool) and flat:
             volume = layer.input
             shape = (volume.channels, volume.height, volume.width)
-            _add(place, f"{name}_unflatten", nn.Unflatten(1, shape))
+            _add(place, f"{name}-unflatten", nn.Unflatten(1, shape))
         flat = isinstance(layer.word, Fc | Flatten) or (flat and not isinstance(layer.word, Conv | Pool))
         for suffix, module in _modules(layer, flat):
             _add(place, name + suffix, module)
@@ -79,7 +79,7 @@ def _add(parent: nn.Sequential, name: str, module: nn.Module) -> None:
 
 
 def _modules(layer: Layer, flat: bool) -> list[tuple[str, nn.Module]]:
-    """The modules of one layer, each with what it adds to the layer's name."""
+    """The modules of one layer, each with what it adds to the layer's name: behind a hyphen, which no text can say."""
     match layer.word:
         case Conv() as conv:
             return _conv(conv, layer)
@@ -115,7 +115,7 @@ def _conv(conv: Conv, layer: Layer) -> list[tuple[str, nn.Module]]:
         groups=conv.groups,
         bias=conv.bias,
     )
-    return [("", module)] if even else [("_pad", nn.ZeroPad2d(pads)), ("", module)]
+    return [("", module)] if even else [("-pad", nn.ZeroPad2d(pads)), ("", module)]
 
 
 def _pool(pool: Pool, layer: Layer) -> nn.Module:
