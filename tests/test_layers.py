@@ -84,8 +84,9 @@ def test_a_design_without_a_size_is_refused():
 
 @pytest.mark.parametrize("text", ["INPUT 8x8x3 -> CONV", "INPUT 8x8x3 -> FC", "INPUT 8x8x3 -> [CONV 3x3 -> RELU]*2"])
 def test_a_design_with_a_bare_word_is_refused(text):
-    with pytest.raises(DesignError):
+    with pytest.raises(DesignError, match="is still bare") as caught:
         unfold(parse(text))
+    assert "complete the design first" in str(caught.value)
 
 
 words = st.sampled_from(["CONV 4", "CONV 4 2x2 pad 0:1", "POOL", "FC 5", "RELU", "BN", "FLATTEN", "DROPOUT 0.1"])

@@ -383,3 +383,9 @@ def test_a_flattened_neuron_sees_what_it_saw_before():
     assert int((picture.grad != 0).sum()) == 9
     assert book_of(text).rows[-1].receptive_field == (3, 3)
     assert book_of(f"{text} -> FC 2").receptive_field == (12, 8)
+
+
+def test_strides_that_multiply_beyond_any_picture_are_refused():
+    text = "INPUT 8x8x1 fit pad -> [CONV 1 3x3 stride 1000]*9"
+    with pytest.raises(DesignError, match=r"conv7: the strides up to here multiply to 1e\+21 pixels"):
+        book_of(text)

@@ -76,7 +76,7 @@ class Lazy:
         return torch.from_numpy(np.stack(list(self.pool.map(self._one, samples.tolist()))))
 
     def _one(self, sample: int) -> NDArray[np.uint8]:
-        return self.sizing.pixels(self.data.pictures.image(self.data.numbers[sample]))
+        return self.sizing.pixels(self.data.image(sample))
 
 
 class Decoded:

@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from PIL import Image
+
 from torchbeam.data.records import Pictures, Record, Skipped, Source
 from torchbeam.data.sources import digits, folder, mnist
 from torchbeam.data.split import Split, as_named, split
@@ -45,6 +47,10 @@ class Data:
     split: Split
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+
+    def image(self, sample: int) -> Image.Image:
+        """The picture of a record as it is, mode L or RGB."""
+        return self.pictures.image(self.numbers[sample])
 
     def counts(self, part: str) -> tuple[int, ...]:
         """How many pictures of each class a part has."""

@@ -12,7 +12,7 @@ from torchbeam.design.volume import Volume
 from torchbeam.errors import DataError, SettingError
 from torchbeam.jobs.predict import Model, load_model
 from torchbeam.learn import device as devices
-from torchbeam.learn.evaluate import Evaluation, evaluate_outputs, outputs_of
+from torchbeam.learn.evaluate import EVALUATION_BATCH, Evaluation, evaluate_outputs, outputs_of
 
 PARTS = ("auto", "all", "train", "val", "test")
 
@@ -82,7 +82,7 @@ def evaluate(model: Model | str | Path, data: str | Path, *, part: str = "auto",
     size = ready.preprocessing
     pixels = sized(loaded, Volume(size.depth, size.height, size.width))
     taken = replace(loaded, split=parts if chosen != "all" else _all(loaded))
-    outputs, labels = outputs_of(ready.network, batches(taken, pixels, chosen, 512), size, place)
+    outputs, labels = outputs_of(ready.network, batches(taken, pixels, chosen, EVALUATION_BATCH), size, place)
     numbers = [ready.classes.index(name) for name in loaded.classes]
     labels = labels.new_tensor(numbers)[labels]
     majority = ready.classes.index(ready.provenance.get("majority", ready.classes[0]))

@@ -23,8 +23,8 @@ def check_memory(book: Ledger, plan: Plan, place: torch.device) -> None:
         )
 
 
-def out_of_memory(error: RuntimeError | MemoryError, plan: Plan) -> Exception:
-    """The same error in words a user can act on, where it is one of memory; else the error itself."""
+def out_of_memory(error: RuntimeError | MemoryError, plan: Plan) -> OutOfRoom | None:
+    """The error in words a user can act on, where it is one of memory."""
     said = str(error).lower()
     if isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in said:
         return OutOfRoom(
@@ -32,4 +32,4 @@ def out_of_memory(error: RuntimeError | MemoryError, plan: Plan) -> Exception:
             got=str(error).splitlines()[0] if str(error) else "MemoryError",
             remedy=f"train with --batch-size {max(1, plan.batch_size // 2)}, or a smaller --size",
         )
-    return error
+    return None

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 import PIL
 import torch
-from PIL import Image
 
 from torchbeam.data.augment import Augment
-from torchbeam.data.batches import Batches, batches, sized
+from torchbeam.data.batches import batches, sized
 from torchbeam.data.load import Data, load_data
 from torchbeam.data.preprocess import measure
 from torchbeam.data.split import to_csv
@@ -29,7 +28,7 @@ from torchbeam.jobs.progress import Progress
 from torchbeam.jobs.runfolder import RunFolder, run_folder
 from torchbeam.jobs.settings import Setting, Settings, design_for, settle
 from torchbeam.learn import device as devices
-from torchbeam.learn.evaluate import Evaluation, evaluate_outputs, outputs_of, worst_mistakes
+from torchbeam.learn.evaluate import EVALUATION_BATCH, Evaluation, evaluate_outputs, outputs_of, worst_mistakes
 from torchbeam.learn.loop import Epoch, learn
 from torchbeam.learn.plan import Plan
 from torchbeam.network.build import build
@@ -135,7 +134,10 @@ def train(
     try:
         return _run(folder, loaded, design, book, task, plan, place, progress)
     except (RuntimeError, MemoryError) as error:
-        raise out_of_memory(error, plan) from error
+        told = out_of_memory(error, plan)
+        if told is None:
+            raise
+        raise told from error
 
 
 def _run(
@@ -148,12 +150,12 @@ def _run(
     place: torch.device,
     progress: Progress,
 ) -> Trained:
+    """Learn, keep the best, measure it, tell it."""
     pixels = sized(loaded, book.input)
     training = batches(loaded, pixels, "train", plan.batch_size)
-    validation = batches(loaded, pixels, "val", 512)
+    validation = batches(loaded, pixels, "val", EVALUATION_BATCH)
     preprocessing = measure(book.input, (batch.pixels_NCHW for batch in training.in_order()))
-    cuda = [place] if place.type == "cuda" else []
-    with torch.random.fork_rng(cuda):  # the caller's own random numbers stay as they were
+    with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
         torch.manual_seed(plan.seed)
         network = build(design)
         model = Model(network, design, loaded.classes, preprocessing, _provenance(loaded, folder, plan), {})
@@ -161,9 +163,11 @@ def _run(
         history, best = _keep_best(steps, model, folder, progress)
     kept = load_model(folder.path, str(place))
     majority = loaded.classes.index(_majority(loaded))
-    on_validation = _evaluate(kept, validation, place, majority)
+    on_validation = evaluate_outputs(
+        *outputs_of(kept.network, validation, preprocessing, place), loaded.classes, majority
+    )
     # The test part is read here for the first and only time.
-    testing = batches(loaded, pixels, "test", 512)
+    testing = batches(loaded, pixels, "test", EVALUATION_BATCH)
     outputs, labels = outputs_of(kept.network, testing, preprocessing, place)
     on_test = evaluate_outputs(outputs, labels, loaded.classes, majority)
     metrics = {"test": _headline(on_test), "validation": _headline(on_validation), "best_epoch": best.epoch}
@@ -181,29 +185,41 @@ def _run(
         skipped=len(loaded.skipped),
         seconds=folder.seconds(),
     )
-    mistakes = [
-        Shown(_thumbnail(loaded, int(testing.samples[bad.index])), bad)
+    mistakes = tuple(
+        Shown(loaded.image(int(testing.samples[bad.index])), bad)
         for bad in worst_mistakes(outputs, labels, loaded.classes, MISTAKES_SHOWN)
-    ]
-    told = Told(
-        name=folder.path.name,
+    )
+    filters = tuple(first_filters(kept.network, book.input))
+    folder.write("report.html", page(_told(trained, loaded, book, plan, str(place), mistakes, filters)))
+    folder.write_json("summary.json", trained.to_json())
+    folder.log("test", _headline(on_test))
+    return trained
+
+
+def _told(
+    trained: Trained,
+    loaded: Data,
+    book: Ledger,
+    plan: Plan,
+    device: str,
+    mistakes: tuple[Shown, ...],
+    filters: tuple[str, ...],
+) -> Told:
+    return Told(
+        name=trained.out.name,
         text=trained.text,
         ledger=book,
         data=loaded,
         plan=plan,
-        device=str(place),
+        device=device,
         seconds=trained.seconds,
         epochs=trained.epochs,
-        best_epoch=best.epoch,
-        test=on_test,
-        validation=on_validation,
-        mistakes=tuple(mistakes),
-        filters=tuple(first_filters(kept.network, book.input)),
+        best_epoch=trained.best_epoch,
+        test=trained.test,
+        validation=trained.validation,
+        mistakes=mistakes,
+        filters=filters,
     )
-    folder.write("report.html", page(told))
-    folder.write_json("summary.json", trained.to_json())
-    folder.log("test", _headline(on_test))
-    return trained
 
 
 def _keep_best(steps: Iterator[Any], model: Model, folder: RunFolder, progress: Progress) -> tuple[list[Epoch], Epoch]:
@@ -282,7 +298,7 @@ def _write_beginning(
 
 def _provenance(data: Data, folder: RunFolder, plan: Plan) -> dict[str, Any]:
     return {
-        "data": data.place,
+        "data": _name(data.place),
         "data_sha256": data.digest(data.split),
         "majority": _majority(data),
         "config_sha256": folder.digest("config.json"),
@@ -312,10 +328,6 @@ def _headline(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def _thumbnail(data: Data, sample: int) -> Image.Image:
-    return data.pictures.image(data.numbers[sample])
-
-
 def _name(data: str | Path) -> str:
     """What a run is called after: the last part of the path to its data."""
     name = Path(data).expanduser().resolve().name if Path(data).exists() else str(data)
@@ -324,8 +336,3 @@ def _name(data: str | Path) -> str:
 
 def _rank(epoch: Epoch) -> tuple[float, float]:
     return epoch.validation_score, -epoch.validation_loss
-
-
-def _evaluate(model: Model, part: Batches, place: torch.device, majority: int) -> Evaluation:
-    outputs, labels = outputs_of(model.network, part, model.preprocessing, place)
-    return evaluate_outputs(outputs, labels, model.classes, majority)

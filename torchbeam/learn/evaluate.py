@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torchbeam.data.batches import Batches
 from torchbeam.data.preprocess import Preprocessing
 
+EVALUATION_BATCH = 512  # pictures at a time; nothing is learnt, so only memory and speed feel it
 Z_95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 

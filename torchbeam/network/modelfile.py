@@ -1,4 +1,4 @@
-"""The model file: one .safetensors with the tensors and all that is needed to use them, as JSON. No pickle.
+"""The model file: one .safetensors with the tensors and all that is needed to use them, as JSON; never code.
 
 A file proves itself twice: SHA-256 digests of tensors and metadata, and drawn pictures stored with the
 scores the network gave them, which whoever loads the file runs again.
