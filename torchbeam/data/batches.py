@@ -18,6 +18,7 @@ from torchbeam.design.volume import Volume
 
 # Pictures that take more bytes than this are decoded anew in every epoch.
 MEMORY = 6 * 2**30
+CHUNK = 32  # pictures handed to a thread at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +74,11 @@ class Lazy:
 
     def take(self, samples: NDArray[np.int64]) -> Tensor:
         """The pictures of `samples`, bytes N, C, H, W."""
-        return torch.from_numpy(np.stack(list(self.pool.map(self._one, samples.tolist()))))
+        chunks = [samples[start : start + CHUNK].tolist() for start in range(0, len(samples), CHUNK)]
+        return torch.from_numpy(np.concatenate(list(self.pool.map(self._some, chunks))))
 
-    def _one(self, sample: int) -> NDArray[np.uint8]:
-        return self.sizing.pixels(self.data.image(sample))
+    def _some(self, samples: list[int]) -> NDArray[np.uint8]:
+        return np.stack([self.sizing.pixels(self.data.image(sample)) for sample in samples])
 
 
 class Decoded:

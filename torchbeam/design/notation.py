@@ -238,7 +238,7 @@ class _Reader:
             else:
                 argument, value_at = self.positional(word, takes, token), token
             if argument.field in found:
-                raise self.error(f"{word} is told its {argument.field} twice", token)
+                raise self.error(f"{word} is told its {argument.noun} twice", token)
             found[argument.field] = self.value(argument, value_at)
         return found
 
@@ -265,7 +265,7 @@ class _Reader:
     def value(self, argument: Argument, token: Token) -> Any:
         match argument.kind:
             case "count":
-                return self.whole(token, argument.keyword or argument.field)
+                return self.whole(token, argument.noun)
             case "size":
                 width, height = self.numbers(token, 2)
                 return (height, width)
@@ -278,12 +278,12 @@ class _Reader:
                 return self.real(token)
             case "yes or no":
                 if token.lower() not in ("yes", "no"):
-                    raise self.error(f"{argument.keyword} cannot be {token}", token, expected="yes or no")
+                    raise self.error(f"{argument.noun} cannot be {token}", token, expected="yes or no")
                 return token.lower() == "yes"
             case "choice":
                 if token.lower() not in argument.choices:
                     raise self.error(
-                        f"{argument.keyword} cannot be {token}",
+                        f"{argument.noun} cannot be {token}",
                         token,
                         expected=" or ".join(argument.choices),
                         remedy=_nearest(token.lower(), argument.choices),

@@ -32,6 +32,20 @@ class Argument:
     keyword: str = ""
     choices: tuple[str, ...] = ()
 
+    @property
+    def noun(self) -> str:
+        """What the text's reader calls it."""
+        return self.keyword or _NOUNS.get(self.field, self.field)
+
+
+_NOUNS = {
+    "out_channels": "number of filters",
+    "out_features": "number of units",
+    "kernel_size": "size",
+    "volume": "size",
+    "p": "share",
+}
+
 
 def _at_least(word: str, minimum: int, **values: int | None) -> None:
     for name, value in values.items():
