@@ -19,8 +19,10 @@ def test_loss_and_score_equal_scikit_learns():
     assert task.score(SCORES, LABELS) == accuracy_score(LABELS, SCORES.argmax(1))
 
 
-def test_label_smoothing_equals_torchs():
+def test_label_smoothing_equals_torchs_and_is_left_out_of_what_is_reported():
     smoothed = Classify(("a", "b", "c"), label_smoothing=0.1).loss(SCORES, LABELS)
+    plain = Classify(("a", "b", "c"), label_smoothing=0.1).plain_loss(SCORES, LABELS)
+    assert torch.equal(plain, nn.CrossEntropyLoss()(SCORES, LABELS))
     assert torch.equal(smoothed, nn.CrossEntropyLoss(label_smoothing=0.1)(SCORES, LABELS))
 
 

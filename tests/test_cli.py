@@ -69,6 +69,24 @@ def test_describe_refuses_what_does_not_fit_and_mends_it_when_told():
     assert call("describe", text, "--fit", "pad", "--strict").returncode == 0
 
 
+def test_nobody_reading_on_and_a_full_disk_are_no_fault_of_ours():
+    command = f"{sys.executable} -m torchbeam describe 'INPUT -> [CONV -> RELU]*3000 -> FC'"
+    closed = subprocess.run(
+        ["bash", "-c", f"{command} | true; echo ${{PIPESTATUS[0]}}"], capture_output=True, text=True
+    )
+    assert (closed.stdout, closed.stderr) == ("141\n", "")
+    full = subprocess.run(["bash", "-c", f"{command} > /dev/full"], capture_output=True, text=True)
+    assert full.returncode == 3
+    assert "the result could not be printed" in full.stderr and "No space left" in full.stderr
+
+
+def test_predicting_from_nothing_that_can_be_read_is_a_mistake(run, tmp_path):
+    (tmp_path / "note.png").write_text("no picture")
+    done = call("predict", run, tmp_path / "note.png")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "skipped: " in done.stderr
+
+
 def test_debug_shows_where_a_mistake_was_found():
     done = call("describe", "INPUT -> CONVV", "--debug")
     assert done.returncode == 2

@@ -447,7 +447,7 @@ def test_an_array_in_another_order_of_memory_is_the_same_picture():
         ((5, 7), np.int64),
         ((5, 7, 3), bool),
         ((3, 5, 7), np.uint8),
-        ((5, 7, 4), np.uint8),
+        ((5, 7, 2), np.uint8),
         ((7,), np.uint8),
         ((), np.uint8),
         ((1, 5, 7, 3), np.uint8),
@@ -456,7 +456,7 @@ def test_an_array_in_another_order_of_memory_is_the_same_picture():
 def test_other_arrays_are_not_pictures(shape, kind):
     with pytest.raises(PictureError, match=r"^frame 3 is not a picture") as caught:
         from_array(np.zeros(shape, kind), "frame 3")
-    assert caught.value.expected == "uint8 pixels 0 to 255 of shape (height, width) or (height, width, 3)"
+    assert caught.value.expected == "uint8 pixels 0 to 255 of shape (height, width) or (height, width, 3 or 4)"
     assert caught.value.got == f"{np.dtype(kind)} of shape {shape}"
 
 

@@ -7,6 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
+from torchbeam.design.complete import complete
+from torchbeam.design.ledger import ledger
 from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.learn.loop import Epoch
@@ -20,28 +22,36 @@ def picture_in(element: str) -> np.ndarray:
     return np.array(Image.open(BytesIO(base64.b64decode(data[1]))))
 
 
+def built(text):
+    design = complete(parse(text), Volume(3, 8, 8), 2)
+    return build(design), ledger(design)
+
+
 def test_filters_are_the_weights_from_black_to_white():
-    network = build(parse("INPUT 8x8x3 -> CONV 5 3x3 -> RELU -> FC 2"))
-    shown = first_filters(network, Volume(3, 8, 8))
-    assert len(shown) == 5
+    network, book = built("INPUT 8x8x3 -> BN -> CONV 5 3x3 -> RELU -> FC 2")
+    layer, shown = first_filters(network, book)
+    assert layer == "conv1: CONV 5 3x3 pad 1" and len(shown) == 5
     weights = network.get_parameter("conv1.weight").detach()[2]
     expected = (weights - weights.min()) / (weights.max() - weights.min()) * 255
     assert np.abs(picture_in(shown[2]) - expected.permute(1, 2, 0).numpy()).max() <= 0.5
 
 
 def test_a_first_fc_is_shown_as_templates_of_the_inputs_shape():
-    network = build(parse("INPUT 6x4x1 -> FC 3"))
-    shown = first_filters(network, Volume(1, 4, 6))
-    assert len(shown) == 3
+    network, book = built("INPUT 6x4x1 -> FLATTEN -> FC 3")
+    layer, shown = first_filters(network, book)
+    assert layer == "fc1: FC 3" and len(shown) == 3
     assert picture_in(shown[0]).shape == (4, 6)
     brightest = np.unravel_index(picture_in(shown[1]).argmax(), (4, 6))
     assert int(torch.argmax(network.get_parameter("fc1.weight")[1])) == brightest[0] * 6 + brightest[1]
 
 
-def test_a_constant_filter_and_a_network_without_filters_are_no_trouble():
-    network = build(parse("INPUT 4x4x1 -> CONV 1 1x1 -> FC 2"))
-    assert picture_in(first_filters(network, Volume(1, 4, 4))[0]).shape == (1, 1)
-    assert first_filters(build(parse("INPUT 4x4x1 -> RELU")), Volume(1, 4, 4)) == []
+def test_a_constant_filter_is_no_trouble():
+    assert picture_in(first_filters(*built("INPUT 4x4x1 -> CONV 1 1x1 -> FC 2"))[1][0]).shape == (1, 1)
+
+
+@pytest.mark.parametrize("text", ["INPUT 4x4x1 -> RELU", "INPUT 4x4x1 -> POOL -> FC 2"])
+def test_weights_that_see_no_pixels_are_not_shown_as_if_they_did(text):
+    assert first_filters(*built(text)) == ("", [])
 
 
 @pytest.mark.parametrize(

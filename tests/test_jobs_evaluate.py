@@ -18,7 +18,29 @@ def test_the_runs_own_test_part_gives_the_runs_own_figure(trained):
 def test_pictures_it_was_trained_on_are_told(trained):
     everything = torchbeam.evaluate(trained.out, "digits", part="all")
     assert everything.evaluation.n == 1797
-    assert "the model was trained on these very pictures" in str(everything)
+    assert "the model was trained or chosen on 1,438 of these pictures" in str(everything)
+
+
+def test_a_model_stays_on_its_device_and_gives_the_same(trained):
+    model = torchbeam.load_model(trained.out)
+    assert torchbeam.evaluate(model, "digits", part="test").evaluation == trained.test
+
+
+def test_pictures_it_has_seen_are_left_out_of_other_data(tmp_path):
+    shade = iter(range(10, 250, 4))
+    for name, count in (("a", 20), ("b", 20)):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(np.full((8, 8), next(shade), np.uint8)).save(tmp_path / "data" / name / f"{number}.png")
+    done = torchbeam.train(
+        tmp_path / "data", net="INPUT -> FC", epochs=1, out=tmp_path / "run", device="cpu", show=False
+    )
+    assert done.test.n == 8
+    Image.fromarray(np.full((8, 8), 251, np.uint8)).save(tmp_path / "data" / "a" / "new.png")
+    told = torchbeam.evaluate(done.out, tmp_path / "data")
+    assert told.evaluation.n == 9  # the eight test pictures and the new one
+    assert told.origin == "all but 32 pictures that the model was trained or chosen on"
+    assert "chosen on 32 of these pictures" in torchbeam.evaluate(done.out, tmp_path / "data", part="all").warning
 
 
 @pytest.fixture
@@ -44,7 +66,8 @@ def test_classes_are_matched_by_name_and_other_data_is_read_whole(trained, twos_
 def test_it_prints_and_dumps(trained, twos_and_sevens):
     told = torchbeam.evaluate(trained.out, twos_and_sevens)
     assert str(told).splitlines()[0].endswith("all pictures there are")
-    assert set(json.loads(json.dumps(told.to_json()))) == {"all", "warning", "skipped"}
+    assert f"read from: {twos_and_sevens}" in str(told)
+    assert set(json.loads(json.dumps(told.to_json()))) == {"all", "warning", "root", "notes", "skipped"}
 
 
 def test_a_class_the_model_does_not_know_is_refused(trained, twos_and_sevens):

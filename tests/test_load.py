@@ -376,3 +376,28 @@ def test_real_photos_are_read_and_the_second_folder_is_the_test():
     assert data.counts("test") == (70, 83)
     assert sum(data.counts("train")) + sum(data.counts("val")) >= 244
     assert isinstance(data.root, Path) and data.root.name == "hymenoptera_data"
+
+
+def test_pictures_that_are_in_two_parts_or_two_classes_are_told(tmp_path):
+    class_folders(tmp_path, {"train/a": 4, "train/b": 4, "test/a": 2, "test/b": 2})
+    again = (tmp_path / "train" / "a" / "0.png").read_bytes()
+    (tmp_path / "test" / "a" / "copy.png").write_bytes(again)
+    (tmp_path / "train" / "b" / "copy.png").write_bytes(again)
+    notes = " ".join(load_data(tmp_path).notes)
+    assert "1 pictures are in train and again in test: its figure is too good" in notes
+    assert "1 pictures are in two classes at once" in notes
+
+
+def test_a_class_of_nothing_but_copies_of_anothers_pictures_is_refused(tmp_path):
+    class_folders(tmp_path, {"a": 15, "b": 15, "c": 0})
+    smallest = min((tmp_path / "a").iterdir(), key=lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
+    (tmp_path / "c" / "copy.png").write_bytes(smallest.read_bytes())
+    with pytest.raises(DataError, match="a class would have nothing left to learn from") as caught:
+        load_data(tmp_path)
+    assert "c/copy.png" in caught.value.got
+
+
+def test_a_folder_by_the_name_of_a_set_is_told(tmp_path, monkeypatch):
+    (tmp_path / "digits").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_data("digits").notes == ("a folder digits lies here too; to read it write ./digits",)

@@ -52,7 +52,12 @@ def test_a_folder_is_read_in_order_and_bad_pictures_are_told(model, folder):
     assert [prediction.path for prediction in found.pictures] == [str(folder / f"{n}.png") for n in range(3)]
     assert len(found.skipped) == 1
     assert "broken.png" in found.skipped[0].reason
-    assert "skipped: " in str(found)
+
+
+def test_a_picture_with_alpha_is_one_picture_laid_on_white(model):
+    clear = np.zeros((40, 30, 4), np.uint8)
+    (one,) = model.predict(clear).pictures
+    assert one.top == model.predict(np.full((40, 30), 255, np.uint8)).pictures[0].top
 
 
 def test_many_pictures_go_in_batches(model):

@@ -173,6 +173,12 @@ def test_a_bad_picture_never_stops_a_run(tmp_path):
         ({"size": "0"}, SettingError, "size cannot be 0"),
         ({"epochs": 0}, SettingError, "epochs cannot be 0"),
         ({"device": "warp"}, SettingError, "no device warp"),
+        ({"fit": "foo"}, SettingError, "fit cannot be foo"),
+        (
+            {"net": "INPUT -> FC 8 -> BN -> RELU -> FC", "batch_size": 1},
+            SettingError,
+            "bn1 cannot learn from batches of one picture",
+        ),
         ({"net": "INPUT -> FC 1000000000 -> FC"}, OutOfRoom, "training this network in batches of 64 takes about"),
     ],
 )
@@ -181,6 +187,34 @@ def test_what_cannot_be_is_told_before_anything_is_written(options, error, words
         torchbeam.train("digits", out=tmp_path / "run", show=False, **options)
     assert words in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("options", [{"lr": 0.0}, {"size": "x"}, {"net": "INPUT -> CNV"}, {"fit": "foo"}])
+def test_a_typo_is_told_before_the_pictures_are_read(options, tmp_path):
+    with pytest.raises((SettingError, NotationError)):
+        torchbeam.train(tmp_path / "nothing here", out=tmp_path / "run", show=False, **options)
+
+
+@pytest.mark.parametrize("size", ["8", "16x12", "64"])
+def test_the_network_chosen_suits_the_size_asked_for(size, tmp_path):
+    done = torchbeam.train("digits", size=size, epochs=1, out=tmp_path / "run", device="cpu", show=False)
+    pools = done.text.count("POOL")
+    assert pools == {"8": 2, "16x12": 2, "64": 4}[size]
+
+
+@pytest.mark.parametrize("net", ["INPUT -> POOL -> FC", "INPUT -> RELU -> POOL max global -> FC", "INPUT -> BN -> FC"])
+def test_networks_without_filters_over_the_picture_end_well(net, tmp_path):
+    done = torchbeam.train("digits", net=net, epochs=1, out=tmp_path / "run", device="cpu", show=False)
+    assert done.report.exists()
+
+
+def test_the_networks_text_and_device_stand_in_the_config_with_their_origin(tmp_path):
+    (tmp_path / "net.txt").write_text("INPUT 8x8x1 -> FC")
+    torchbeam.train("digits", net=str(tmp_path / "net.txt"), epochs=1, out=tmp_path / "run", device="cpu", show=False)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["network"] == {"value": "INPUT 8x8x1 -> FC 10", "origin": "file"}
+    assert config["size"] == {"value": "8x8x1", "origin": "file"}
+    assert config["device"] == {"value": "cpu", "origin": "flag"}
 
 
 def test_a_folder_that_is_not_empty_is_refused_untouched(tmp_path):

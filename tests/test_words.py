@@ -214,3 +214,11 @@ def test_a_number_that_no_text_can_say_is_refused(make):
 def test_an_infinite_number_is_refused(text):
     with pytest.raises(Mistake, match="is not a number here"):
         parse(f"INPUT -> {text}")
+
+
+def test_a_choice_that_is_none_is_refused_when_made_by_hand():
+    for make in (lambda: Input(fit="foo"), lambda: Conv(4, fit="foo"), lambda: Pool(fit="foo")):
+        with pytest.raises(DesignError, match="cannot have fit foo"):
+            make()
+    with pytest.raises(DesignError, match="cannot have kind median"):
+        Pool("median")

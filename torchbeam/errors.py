@@ -84,6 +84,11 @@ class DataError(Mistake):
 class PictureError(DataError):
     """One picture cannot be read; runs set it aside and go on."""
 
+    @property
+    def reason(self) -> str:
+        """What is wrong, in one line."""
+        return f"{self.what} ({self.got})" if self.got else self.what
+
 
 class ModelFileError(Mistake):
     """A model file is missing, damaged, or not one of torchbeam's."""

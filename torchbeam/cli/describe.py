@@ -1,11 +1,11 @@
 """torchbeam describe"""
 
-import json as jsonlib
 from typing import Annotated, cast
 
 import typer
 
 import torchbeam
+from torchbeam.cli.say import say
 from torchbeam.design.volume import Fit
 
 
@@ -32,6 +32,6 @@ def run(
     torchbeam describe lenet-5 --json
     """
     described = torchbeam.describe(net, input=input, classes=classes, fit=cast(Fit | None, fit))
-    print(jsonlib.dumps(described.to_json(), indent=2) if json else described)
+    say(described, json)
     if strict and described.findings:
         raise typer.Exit(1)

@@ -1,12 +1,12 @@
 """torchbeam evaluate"""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import torchbeam
+from torchbeam.cli.say import say
 
 
 def run(
@@ -26,4 +26,4 @@ def run(
     torchbeam evaluate model.safetensors photos/ --part all
     """
     evaluated = torchbeam.evaluate(model, data, part=part, device=device)
-    print(jsonlib.dumps(evaluated.to_json(), indent=2) if json else evaluated)
+    say(evaluated, json)

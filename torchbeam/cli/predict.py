@@ -1,12 +1,13 @@
 """torchbeam predict"""
 
-import json as jsonlib
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 import torchbeam
+from torchbeam.cli.say import say
 
 
 def run(
@@ -23,4 +24,8 @@ def run(
     torchbeam predict model.safetensors cat.jpg --json
     """
     predicted = torchbeam.predict(model, list(pictures), top=top, device=device)
-    print(jsonlib.dumps(predicted.to_json(), indent=2) if json else predicted)
+    for bad in predicted.skipped:
+        print(f"skipped: {bad.reason}", file=sys.stderr)
+    say(predicted, json)
+    if predicted.skipped and not predicted.pictures:
+        raise typer.Exit(2)

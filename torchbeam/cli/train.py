@@ -1,12 +1,12 @@
 """torchbeam train"""
 
-import json as jsonlib
 from pathlib import Path
 from typing import Annotated, cast
 
 import typer
 
 import torchbeam
+from torchbeam.cli.say import say
 from torchbeam.design.volume import Fit
 
 NET = "notation, a file that holds it, or a named network [chosen by the pictures' size]"
@@ -53,4 +53,4 @@ def run(
         out=out,
         device=device,
     )
-    print(jsonlib.dumps(trained.to_json(), indent=2) if json else trained)
+    say(trained, json)

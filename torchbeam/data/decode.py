@@ -66,19 +66,19 @@ def from_image(image: Image.Image, name: str = "the picture") -> Image.Image:
 
 
 def from_array(pixels: np.ndarray, name: str = "the array") -> Image.Image:
-    """A picture from an array of bytes, shape (H, W), (H, W, 1) or (H, W, 3). Raises PictureError."""
+    """A picture from an array of bytes, shape (H, W) or (H, W, 1, 3 or 4), alpha laid on white. Raises PictureError."""
     shape = pixels.shape
     if pixels.ndim == 3 and shape[2] == 1:
         pixels = pixels[:, :, 0]
-    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] == 3)):
+    if pixels.dtype != np.uint8 or not (pixels.ndim == 2 or (pixels.ndim == 3 and shape[2] in (3, 4))):
         raise PictureError(
             f"{name} is not a picture",
-            expected="uint8 pixels 0 to 255 of shape (height, width) or (height, width, 3)",
+            expected="uint8 pixels 0 to 255 of shape (height, width) or (height, width, 3 or 4)",
             got=f"{pixels.dtype} of shape {shape}",
         )
     if 0 in shape:
         raise PictureError(f"{name} has no pixels", got=f"shape {shape}")
-    return Image.fromarray(np.ascontiguousarray(pixels))
+    return from_image(Image.fromarray(np.ascontiguousarray(pixels)), name)
 
 
 class _Hush:

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from PIL import Image
@@ -110,14 +110,34 @@ def load_data(place: str | Path, *, to_learn: bool = True) -> Data:
         grey=all(found.grey for found in looked.values()),
         split=parts,
         skipped=skipped,
-        notes=source.notes,
+        notes=(*source.notes, *_copies(records, digests, parts)),
     )
+
+
+def _copies(records: tuple[Record, ...], digests: tuple[str, ...], parts: Split) -> list[str]:
+    """Notes on identical pictures where they spoil the result: in two parts, or in two classes."""
+    in_parts: dict[str, set[str]] = {}
+    in_classes: dict[str, set[int]] = {}
+    for record, digest, part in zip(records, digests, parts.parts, strict=True):
+        in_parts.setdefault(digest, set()).add(part)
+        in_classes.setdefault(digest, set()).add(record.label)
+    notes = []
+    for part in ("val", "test"):
+        both = sum({"train", part} <= seen for seen in in_parts.values())
+        if both:
+            notes.append(f"{both:,} pictures are in train and again in {part}: its figure is too good")
+    twice = sum(len(labels) > 1 for labels in in_classes.values())
+    if twice:
+        notes.append(f"{twice:,} pictures are in two classes at once, so one of their labels is wrong")
+    return notes
 
 
 def find(place: str | Path, to_learn: bool = True) -> Source:
     """The source at a place, its format told by what lies there. Raises DataError."""
     if str(place) in NAMED:
-        return NAMED[str(place)]()
+        named = NAMED[str(place)]()
+        beside = f"a folder {place} lies here too; to read it write ./{place}"
+        return replace(named, notes=(*named.notes, beside)) if Path(place).is_dir() else named
     try:
         root = Path(place).expanduser()
         if not root.is_dir():
@@ -164,7 +184,7 @@ def look(source: Source) -> tuple[dict[int, Seen], tuple[Skipped, ...]]:
             digest = hashlib.sha256(source.pictures.content(number)).hexdigest()
             image = source.pictures.image(number)
         except PictureError as error:
-            return Skipped(source.records[number].path, error.what + (f" ({error.got})" if error.got else ""))
+            return Skipped(source.records[number].path, error.reason)
         return Seen(digest, image.size, image.mode == "L")
 
     count = len(source.records)

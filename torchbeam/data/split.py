@@ -1,7 +1,8 @@
 """Which sample is for learning, for choosing and for the final test; the rule, and the file it is kept in.
 
 The same pictures always fall the same way: within a class they are ordered by the SHA-256 of their
-content, which no seed, name or order of files changes. Identical pictures never part.
+content, which no seed, name or order of files changes. Identical pictures never part, unless the source itself
+names their parts.
 """
 
 import csv
@@ -58,14 +59,27 @@ def split(records: Sequence[Record], digests: Sequence[str]) -> Split:
                 got=f"{len(records)} pictures",
                 remedy="add pictures",
             )
+    lost = {record.label for record in records} - {
+        record.label for record, part in zip(records, parts, strict=True) if part == "train"
+    }
+    if lost:
+        places = [record.path for record in records if record.label in lost]
+        raise DataError(
+            "a class would have nothing left to learn from",
+            got=f"only copies of pictures that other classes have: {', '.join(places[:3])}",
+            remedy="take the copies out, or add pictures of the class",
+        )
     return Split(tuple(parts), {part: origins[part] for part in PARTS})
 
 
 def as_named(records: Sequence[Record]) -> Split:
-    """The parts as the source names them, '' for records of none."""
-    named = {record.part for record in records}
-    origins = {part: f"the source's {part} part" if part else "all pictures" for part in named}
-    return Split(tuple(record.part for record in records), origins)
+    """The parts as the source names them, '' for records of none; val stands for test where only it is there."""
+    parts = [record.part for record in records]
+    origins = {part: f"the source's {part} part" if part else "all pictures" for part in set(parts)}
+    if "val" in origins and "test" not in origins:
+        parts = ["test" if part == "val" else part for part in parts]
+        origins["test"] = origins.pop("val")
+    return Split(tuple(parts), origins)
 
 
 def to_csv(records: Sequence[Record], digests: Sequence[str], classes: Sequence[str], parts: Sequence[str]) -> str:

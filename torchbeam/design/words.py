@@ -24,7 +24,7 @@ Kind = Literal["count", "size", "pads", "number", "yes or no", "choice", "volume
 class Argument:
     """How one field is spelt: by position (no keyword) or behind its keyword.
 
-    `flags` are bare names that stand for a value of the field: `POOL avg global`.
+    choices: the names that stand for a value of the field, as in `POOL avg global`.
     """
 
     field: str
@@ -53,6 +53,11 @@ def _at_least(word: str, minimum: int, **values: int | None) -> None:
             raise DesignError(f"{word} cannot have {name} {value}", expected=f"{minimum} or more")
 
 
+def _one_of(word: str, name: str, value: str | None, choices: tuple[str, ...]) -> None:
+    if value is not None and value not in choices:
+        raise DesignError(f"{word} cannot have {name} {value}", expected=" or ".join(choices))
+
+
 def _sides(size: Size | None) -> int | None:
     return None if size is None else min(size)
 
@@ -69,6 +74,9 @@ class Input:
     )
     volume: Volume | None = None
     fit: Fit = "error"
+
+    def __post_init__(self) -> None:
+        _one_of("INPUT", "fit", self.fit, FITS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class Conv:
             dilation=min(self.dilation),
             groups=self.groups,
         )
+        _one_of("CONV", "fit", self.fit, FITS)
         _at_least("CONV", 0, pad=min(map(min, self.padding or ((0, 0),))))
         if self.out_channels is not None and self.out_channels % self.groups:
             raise DesignError(
@@ -163,6 +172,8 @@ class Pool:
 
     def __post_init__(self) -> None:
         _at_least("POOL", 1, kernel=_sides(self.kernel_size), stride=_sides(self.stride))
+        _one_of("POOL", "fit", self.fit, FITS)
+        _one_of("POOL", "kind", self.kind, ("max", "avg", "l2"))
         _at_least("POOL", 0, pad=min(map(min, self.padding)))
         if self.reach == "global" and (self.kernel_size or self.stride or self.padding != ((0, 0), (0, 0))):
             raise DesignError(

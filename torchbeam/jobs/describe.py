@@ -78,8 +78,7 @@ def describe(
     fit: 'error', 'crop' or 'pad', for layers that do not say their own.
     Raises NotationError, DesignError, FitError or SettingError.
     """
-    if fit is not None and fit not in FITS:
-        raise SettingError(f"fit cannot be {fit}", expected=" or ".join(FITS))
+    check_fit(fit)
     if classes is not None and classes < 1:
         raise SettingError(f"classes cannot be {classes}", expected="1 or more")
     design = net if isinstance(net, Design) else parse(text_of(net))
@@ -92,6 +91,14 @@ def describe(
     if classes is None and bare_fcs(design.net):
         assumed.append(f"{ASSUMED_CLASSES} classes (--classes says another)")
     return Description(completed, write(completed), book, tuple(lint(book)), tuple(assumed))
+
+
+def check_fit(fit: str | None) -> None:
+    """Raises SettingError unless `fit` is None or one of error, crop, pad."""
+    if fit is not None and fit not in FITS:
+        raise SettingError(
+            f"fit cannot be {fit}", expected=" or ".join(FITS), remedy="leave --fit out to be told what does not fit"
+        )
 
 
 def text_of(net: str) -> str:

@@ -11,21 +11,23 @@ from torchbeam.data.split import Split, split
 from torchbeam.design.volume import Volume
 from torchbeam.errors import DataError, SettingError
 from torchbeam.jobs.predict import Model, load_model
-from torchbeam.learn import device as devices
+from torchbeam.jobs.seen import seen_before
 from torchbeam.learn.evaluate import EVALUATION_BATCH, Evaluation, evaluate_outputs, outputs_of
 
-PARTS = ("auto", "all", "train", "val", "test")
+CHOICES = ("auto", "all", "train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """A model's result on a part of some data. origin says which pictures these are; warning is '' or what to
-    keep in mind."""
+    keep in mind; root is the folder finally read."""
 
     evaluation: Evaluation
     part: str
     origin: str
     warning: str
+    root: Path | None
+    notes: tuple[str, ...]
     skipped: tuple[Skipped, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -33,6 +35,8 @@ class Evaluated:
         return {
             self.part: self.evaluation.to_json() | {"origin": self.origin},
             "warning": self.warning,
+            "root": str(self.root) if self.root else None,
+            "notes": list(self.notes),
             "skipped": [{"path": bad.path, "reason": bad.reason} for bad in self.skipped],
         }
 
@@ -50,6 +54,8 @@ class Evaluated:
         for score in result.classes:
             shares = (f"{'none' if v is None else f'{v:.1%}':>9}" for v in (score.precision, score.recall, score.f1))
             lines.append(f"{score.name:<{max(width, 5)}}  {score.n:>8,}" + "".join(shares))
+        lines += [f"read from: {self.root}"] if self.root else []
+        lines += [f"note: {note}" for note in self.notes]
         lines += [f"set aside: {bad.reason}" for bad in self.skipped]
         return "\n".join(lines + ([f"note: {self.warning}"] if self.warning else []))
 
@@ -58,15 +64,14 @@ def evaluate(model: Model | str | Path, data: str | Path, *, part: str = "auto",
     """Measure a Model, a model file or a run folder on labelled pictures, classes matched by name.
 
     part: 'train', 'val' or 'test' as the data names them or, for the data the model was trained on, as the run
-    split them; 'all'. 'auto' is the test part where there is one, else all pictures.
+    split them; 'all'. 'auto' is the test part where there is one, else all pictures the model was not trained or
+    chosen on. device: for a model that is read from a file; a Model stays where it is.
     Raises DataError where the data has a class the model does not know, SettingError, ModelFileError.
     """
-    if part not in PARTS:
-        raise SettingError(f"part cannot be {part}", expected=" or ".join(PARTS))
+    if part not in CHOICES:
+        raise SettingError(f"part cannot be {part}", expected=" or ".join(CHOICES), remedy="leave --part out")
     ready = model if isinstance(model, Model) else load_model(model, device)
     loaded = load_data(data, to_learn=False)
-    parts, own = _parts(loaded, ready)
-    chosen, origin = _choose(part, parts)
     unknown = [name for name in loaded.classes if name not in ready.classes]
     if unknown:
         raise DataError(
@@ -75,45 +80,51 @@ def evaluate(model: Model | str | Path, data: str | Path, *, part: str = "auto",
             got=", ".join(loaded.classes),
             remedy="name the folders as the model names its classes, or take them out",
         )
-    warning = ""
-    if own and chosen in ("all", "train"):
-        warning = "the model was trained on these very pictures: the figure says little about new ones"
-    place = devices.choose(device)
+    chosen, indices, origin, warning = _choose(part, loaded, ready)
     size = ready.preprocessing
     pixels = sized(loaded, Volume(size.depth, size.height, size.width))
-    taken = replace(loaded, split=parts if chosen != "all" else _all(loaded))
-    outputs, labels = outputs_of(ready.network, batches(taken, pixels, chosen, EVALUATION_BATCH), size, place)
+    parts = ["" for _ in loaded.records]
+    for index in indices:
+        parts[index] = chosen
+    taken = replace(loaded, split=Split(tuple(parts), {}))
+    outputs, labels = outputs_of(ready.network, batches(taken, pixels, chosen, EVALUATION_BATCH), size, ready.device)
     numbers = [ready.classes.index(name) for name in loaded.classes]
     labels = labels.new_tensor(numbers)[labels]
     majority = ready.classes.index(ready.provenance.get("majority", ready.classes[0]))
     evaluation = evaluate_outputs(outputs, labels, ready.classes, majority)
-    return Evaluated(evaluation, chosen, origin, warning, loaded.skipped)
+    return Evaluated(evaluation, chosen, origin, warning, loaded.root, loaded.notes, loaded.skipped)
 
 
-def _parts(data: Data, model: Model) -> tuple[Split, bool]:
-    """The parts of the data, and whether the model was trained on it: then they are the run's own."""
+def _choose(part: str, data: Data, model: Model) -> tuple[str, list[int], str, str]:
+    """(part, indices of its pictures, what they are, what to keep in mind)."""
+    parts = _parts(data, model)
+    seen = seen_before(model.provenance.get("seen", ""), data.digests)
+    if part == "auto" and "test" in parts.origins:
+        part = "test"
+    if part in ("auto", "all"):
+        indices, origin = list(range(len(data.records))), "all pictures there are"
+    elif part in parts.origins:
+        indices, origin = parts.indices(part), parts.origins[part]
+    else:
+        raise DataError(
+            f"the data has no {part} part",
+            expected=" or ".join(sorted(name for name in parts.origins if name)) or "--part all",
+            remedy="name a part it has, or --part all",
+        )
+    known = sum(seen[index] for index in indices)
+    if part == "auto" and 0 < known < len(indices):
+        fresh = [index for index in indices if not seen[index]]
+        return "all", fresh, f"all but {known:,} pictures that the model was trained or chosen on", ""
+    warning = ""
+    if known:
+        warning = f"the model was trained or chosen on {known:,} of these pictures: the figure is too good for new ones"
+    return "all" if part == "auto" else part, indices, origin, warning
+
+
+def _parts(data: Data, model: Model) -> Split:
+    """The parts of the data as named; those of the run where it is the very data the model was trained on."""
     try:
         by_rule = split(data.records, data.digests)
     except DataError:  # too few pictures to split: not what a run was made of
-        return data.split, False
-    own = data.digest(by_rule) == model.provenance.get("data_sha256")
-    return (by_rule, True) if own else (data.split, False)
-
-
-def _choose(part: str, parts: Split) -> tuple[str, str]:
-    there = parts.origins
-    if part == "auto":
-        part = "test" if "test" in there else "all"
-    if part == "all":
-        return "all", "all pictures there are"
-    if part not in there:
-        raise DataError(
-            f"the data has no {part} part",
-            expected=" or ".join(sorted(name for name in there if name)) or "--part all",
-            remedy="name a part it has, or --part all",
-        )
-    return part, there[part]
-
-
-def _all(data: Data) -> Split:
-    return Split(("all",) * len(data.records), {"all": "all pictures there are"})
+        return data.split
+    return by_rule if data.digest(by_rule) == model.provenance.get("data_sha256") else data.split

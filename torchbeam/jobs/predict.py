@@ -68,7 +68,6 @@ class Predictions:
             f"{prediction.class_name:<{width}}  {prediction.probability:7.2%}  {prediction.path}"
             for prediction in self.pictures
         ]
-        lines += [f"skipped: {bad.reason}" for bad in self.skipped]
         return "\n".join(lines)
 
 
@@ -86,8 +85,8 @@ class Model:
     def predict(self, pictures: Given | Sequence[Given], top: int = 5) -> Predictions:
         """Classify pictures: paths, folders of pictures, PIL pictures or arrays, one or many.
 
-        Arrays are bytes of shape (H, W), (H, W, 3), or several of one shape stacked in front. Pictures that
-        cannot be read come back in `skipped`; a path that does not exist raises DataError.
+        Arrays are bytes of shape (H, W), (H, W, 3) or (H, W, 4), or several of one shape stacked in front. Those
+        that cannot be read come back in `skipped`; a path that does not exist raises DataError.
         """
         if top < 1:
             raise SettingError(f"top cannot be {top}", expected="1 or more")
@@ -98,7 +97,7 @@ class Model:
             try:
                 waiting.append((name, self.preprocessing.pixels(_picture(given, name))))
             except PictureError as error:
-                skipped.append(Skipped(name, error.what + (f" ({error.got})" if error.got else "")))
+                skipped.append(Skipped(name, error.reason))
             if len(waiting) == BATCH:
                 found += self._classify(waiting, top)
                 waiting = []
@@ -106,12 +105,16 @@ class Model:
             found += self._classify(waiting, top)
         return Predictions(tuple(found), tuple(skipped))
 
+    @property
+    def device(self) -> torch.device:
+        """Where the network's weights are."""
+        return next(iter(self.network.parameters()), torch.empty(0)).device
+
     def scores(self, pixels_NCHW: NDArray[np.uint8]) -> torch.Tensor:
-        """The network's scores N x K for preprocessed pictures, float32 on the CPU."""
-        device = next(iter(self.network.parameters()), torch.empty(0)).device
+        """The network's scores N x K for preprocessed pictures, float32 on the CPU; it is left in eval mode."""
         with torch.no_grad():
             self.network.eval()
-            given = self.preprocessing.normalise(torch.from_numpy(pixels_NCHW).to(device))
+            given = self.preprocessing.normalise(torch.from_numpy(pixels_NCHW).to(self.device))
             return self.network(given).flatten(1).float().cpu()
 
     def _classify(self, waiting: list[tuple[str, NDArray[np.uint8]]], top: int) -> list[Prediction]:
@@ -194,7 +197,7 @@ def _each(pictures: Given | Sequence[Given]) -> Iterable[tuple[str, Given]]:
     elif isinstance(pictures, Image.Image):
         yield "picture", pictures
     elif isinstance(pictures, np.ndarray):
-        several = pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[2] not in (1, 3))
+        several = pictures.ndim == 4 or (pictures.ndim == 3 and pictures.shape[2] not in (1, 3, 4))
         stacked = list(pictures) if several else [pictures]
         yield from ((f"array {number}", array) for number, array in enumerate(stacked))
     else:

@@ -50,18 +50,29 @@ class RunFolder:
         return self.write(name, json.dumps(content, indent=2) + "\n")
 
 
-def run_folder(out: str | Path | None, name: str) -> RunFolder:
-    """Make the folder of a run: `out`, or runs/NAME-1, -2, ... Raises OutputError when it is not empty or cannot be
-    written."""
-    path = Path(out) if out is not None else _free(Path("runs"), name)
+def check_free(out: str | Path | None) -> None:
+    """Raises OutputError where a run could not begin in `out`, without making it."""
+    if out is None:
+        return
+    path = Path(out)
     try:
-        path.mkdir(parents=True, exist_ok=True)
-        if any(path.iterdir()):
+        if path.exists() and any(path.iterdir()):
             raise OutputError(
                 f"{path} is not empty",
                 expected="a new or an empty folder, so that nothing is written over",
                 remedy="name another with --out",
             )
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
+def run_folder(out: str | Path | None, name: str) -> RunFolder:
+    """Make the folder of a run: `out`, or runs/NAME-1, -2, ... Raises OutputError when it is not empty or cannot be
+    written."""
+    path = Path(out) if out is not None else _free(Path("runs"), name)
+    try:
+        check_free(path)
+        path.mkdir(parents=True, exist_ok=True)
         (path / "log.jsonl").touch()
     except OSError as error:
         raise cannot_write(path, error) from error

@@ -1,18 +1,24 @@
 """What a run was told and what it chose itself: every value with its origin, as config.json keeps it."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
+
+import torch
 
 from torchbeam.data.load import Data
 from torchbeam.design.complete import complete, without_softmax
-from torchbeam.design.notation import parse
+from torchbeam.design.ledger import Ledger
+from torchbeam.design.notation import parse, write
 from torchbeam.design.volume import Fit, Volume
 from torchbeam.design.words import Design
 from torchbeam.design.zoo import find
 from torchbeam.errors import DesignError, SettingError
-from torchbeam.jobs.describe import text_of
+from torchbeam.jobs.describe import check_fit, text_of
+from torchbeam.learn import device as devices
+from torchbeam.learn.plan import Plan
 
-Origin = Literal["default", "flag", "auto"]
+Origin = Literal["default", "flag", "file", "auto"]
 
 # Small sets are seen often, large ones need fewer rounds: about this many pictures in a run, within bounds.
 PICTURES_PER_RUN = 600_000
@@ -23,7 +29,7 @@ RATE_PER_BATCH = 0.05 / 64
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value and where it comes from: default, a flag, or chosen from the data (auto)."""
+    """A value and where it comes from: default, a flag, a file, or chosen from the data (auto)."""
 
     value: Any
     origin: Origin
@@ -41,6 +47,35 @@ class Settings:
     size: str | None
     fit: Fit | None
     device: str | None
+
+
+def check_told(told: Settings) -> torch.device:
+    """Refuses, before any picture is read, what could not be used whatever the pictures are; gives the device."""
+    if isinstance(told.net, str):
+        parse(text_of(told.net))
+    check_fit(told.fit)
+    if told.size is not None:
+        size_of(told.size, 3)
+    Plan(
+        epochs=1 if told.epochs is None else told.epochs,
+        batch_size=1 if told.batch_size is None else told.batch_size,
+        lr=1.0 if told.lr is None else told.lr,
+        seed=0 if told.seed is None else told.seed,
+    )
+    return devices.choose(told.device or "auto")
+
+
+def check_batch_norm(book: Ledger, pictures: int, batch_size: int) -> None:
+    """Refuses batches of one picture where a BN would have but one number of each channel to learn from."""
+    alone = batch_size == 1 or pictures == 1
+    for row in book.rows if alone else ():
+        if row.word == "BN" and row.output.height * row.output.width == 1:
+            raise SettingError(
+                f"{row.name} cannot learn from batches of one picture: {row.output} is one number a channel",
+                expected="at least two pictures in a batch",
+                got=f"{pictures} pictures in batches of {batch_size}",
+                remedy="take a larger --batch-size",
+            )
 
 
 def net_for(side: int) -> str:
@@ -70,7 +105,8 @@ def lr_for(batch_size: int) -> float:
 def settle(told: Settings, data: Data) -> dict[str, Setting]:
     """Every setting with its value and origin."""
     pictures = len(data.split.indices("train"))
-    volume = data.volume()
+    own = data.volume()
+    volume = own if told.size is None else size_of(told.size, own.channels)
 
     def one(value: Any, otherwise: Any, origin: Origin) -> Setting:
         return Setting(otherwise, origin) if value is None else Setting(value, "flag")
@@ -107,27 +143,40 @@ def size_of(text: str, depth: int) -> Volume:
 
 
 def design_for(settings: dict[str, Setting], data: Data) -> tuple[Design, list[str]]:
-    """The completed design for these pictures, and what was done to make it so; settles the size in `settings`."""
+    """The completed design for these pictures, and what was done to make it so."""
     net, fit = settings["net"].value, settings["fit"].value
     named = find(net) if isinstance(net, str) else None
     design = net if isinstance(net, Design) else parse(text_of(net))
     own, count, notes = data.volume(), len(data.classes), []
     if settings["size"].origin == "flag":
-        volume = size_of(settings["size"].value, own.channels)
-        design = replace(design, input=replace(design.input, volume=volume))
+        design = replace(design, input=replace(design.input, volume=size_of(settings["size"].value, own.channels)))
     elif named is not None:
         design = _at_own_size(design, own, count)
     completed = complete(design, own, count, fit if settings["fit"].origin == "flag" else None)
     trained = without_softmax(completed)
     if trained != completed:
         notes.append("SOFTMAX at the end is left to the loss and to predictions, which apply it")
-    volume = trained.input.volume
-    if volume is not None and set(data.sizes) != {(volume.width, volume.height)}:
+    volume = trained.input.volume or own
+    if set(data.sizes) != {(volume.width, volume.height)}:
         notes.append(f"pictures are scaled and cut to {volume.width}x{volume.height}")
-    if volume is not None and volume.channels != own.channels:
+    if volume.channels != own.channels:
         notes.append("pictures are made " + ("grey" if volume.channels == 1 else "RGB"))
-    settings["size"] = Setting(str(volume), settings["size"].origin)
     return trained, notes
+
+
+def what_was_made(settings: dict[str, Setting], design: Design, device: torch.device) -> dict[str, Setting]:
+    """What the settings came to: the network's completed text, its input's size, the device."""
+    net, size = settings["net"], settings["size"]
+    told = write(net.value) if isinstance(net.value, Design) else net.value
+    from_file = isinstance(net.value, str) and find(net.value) is None and Path(net.value[:4096]).is_file()
+    origin: Origin = "file" if from_file else net.origin
+    says_size = net.origin == "flag" and parse(text_of(told)).input.volume == design.input.volume
+    return {
+        "net": Setting(told, net.origin),
+        "network": Setting(write(design), origin),
+        "size": Setting(str(design.input.volume), origin if says_size and size.origin == "auto" else size.origin),
+        "device": Setting(str(device), settings["device"].origin if settings["device"].value != "auto" else "auto"),
+    }
 
 
 def _at_own_size(design: Design, own: Volume, classes: int) -> Design:

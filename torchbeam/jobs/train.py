@@ -21,15 +21,22 @@ from torchbeam.design.notation import write
 from torchbeam.design.volume import Fit
 from torchbeam.design.words import Design
 from torchbeam.errors import TorchbeamError
-from torchbeam.jobs.describe import text_of
 from torchbeam.jobs.memory import check_memory, out_of_memory
 from torchbeam.jobs.predict import Model, load_model, save_model
 from torchbeam.jobs.progress import Progress
-from torchbeam.jobs.runfolder import RunFolder, run_folder
-from torchbeam.jobs.settings import Setting, Settings, design_for, settle
-from torchbeam.learn import device as devices
+from torchbeam.jobs.runfolder import RunFolder, check_free, run_folder
+from torchbeam.jobs.seen import pack
+from torchbeam.jobs.settings import (
+    Setting,
+    Settings,
+    check_batch_norm,
+    check_told,
+    design_for,
+    settle,
+    what_was_made,
+)
 from torchbeam.learn.evaluate import EVALUATION_BATCH, Evaluation, evaluate_outputs, outputs_of, worst_mistakes
-from torchbeam.learn.loop import Epoch, learn
+from torchbeam.learn.loop import Epoch, Step, learn
 from torchbeam.learn.plan import Plan
 from torchbeam.network.build import build
 from torchbeam.report.figures import first_filters
@@ -115,22 +122,24 @@ def train(
     Ctrl-C leaves a model that can be used.
     Raises Mistake for what the user can mend, Diverged when the loss is no longer a number, OutOfRoom.
     """
+    told = Settings(net, epochs, batch_size, lr, seed, size, fit, device)
+    place = check_told(told)
+    check_free(out)  # what can be refused at once is refused before the pictures are read
     progress = Progress(show)
-    place = devices.choose(device or "auto")
-    if isinstance(net, str):
-        text_of(net)  # a misspelt network is told before the pictures are read
     progress.note(f"reading {data}")
     loaded = load_data(data)
-    settings = settle(Settings(net, epochs, batch_size, lr, seed, size, fit, device), loaded)
-    plan = _plan(settings)
+    settings = settle(told, loaded)
     design, notes = design_for(settings, loaded)
+    settings |= what_was_made(settings, design, place)
+    plan = _plan(settings)
     book = ledger(design)
     task = Classify(loaded.classes, settings["label_smoothing"].value)
     task.check(book.output)
     check_memory(book, plan, place)
+    check_batch_norm(book, len(loaded.split.indices("train")), plan.batch_size)
     progress.understood(loaded, book, write(design), plan, str(place), notes)
     folder = run_folder(out, _name(data))
-    _write_beginning(folder, settings, loaded, str(data), place)
+    _write_beginning(folder, settings, loaded, str(data))
     try:
         return _run(folder, loaded, design, book, task, plan, place, progress)
     except (RuntimeError, MemoryError) as error:
@@ -185,14 +194,14 @@ def _run(
         skipped=len(loaded.skipped),
         seconds=folder.seconds(),
     )
+    folder.write_json("summary.json", trained.to_json())
+    folder.log("test", _headline(on_test))
     mistakes = tuple(
         Shown(loaded.image(int(testing.samples[bad.index])), bad)
         for bad in worst_mistakes(outputs, labels, loaded.classes, MISTAKES_SHOWN)
     )
-    filters = tuple(first_filters(kept.network, book.input))
+    filters = first_filters(kept.network, book)
     folder.write("report.html", page(_told(trained, loaded, book, plan, str(place), mistakes, filters)))
-    folder.write_json("summary.json", trained.to_json())
-    folder.log("test", _headline(on_test))
     return trained
 
 
@@ -203,7 +212,7 @@ def _told(
     plan: Plan,
     device: str,
     mistakes: tuple[Shown, ...],
-    filters: tuple[str, ...],
+    filters: tuple[str, list[str]],
 ) -> Told:
     return Told(
         name=trained.out.name,
@@ -222,7 +231,9 @@ def _told(
     )
 
 
-def _keep_best(steps: Iterator[Any], model: Model, folder: RunFolder, progress: Progress) -> tuple[list[Epoch], Epoch]:
+def _keep_best(
+    steps: Iterator[Step | Epoch], model: Model, folder: RunFolder, progress: Progress
+) -> tuple[list[Epoch], Epoch]:
     """Reads the loop to its end; after each epoch that is the best so far the model file is written anew.
 
     Best is the highest validation score, among equals the lowest validation loss. When the run is stopped before
@@ -241,9 +252,9 @@ def _keep_best(steps: Iterator[Any], model: Model, folder: RunFolder, progress: 
                 folder.log("epoch", asdict(record) | {"best": better})
                 progress.epoch(record, better)
                 if better:
-                    best = record
                     measured = {"accuracy": record.validation_score, "loss": record.validation_loss}
                     save_model(replace(model, metrics={"validation": measured}), folder.model)
+                    best = record
     except BaseException as error:
         if best is None and isinstance(error, KeyboardInterrupt | SystemExit):
             save_model(model, folder.model)
@@ -271,16 +282,10 @@ def _plan(settings: dict[str, Setting]) -> Plan:
     )
 
 
-def _write_beginning(
-    folder: RunFolder, settings: dict[str, Setting], data: Data, place: str, device: torch.device
-) -> None:
+def _write_beginning(folder: RunFolder, settings: dict[str, Setting], data: Data, place: str) -> None:
     """What is known before the first step: settings, split, classes, what was set aside."""
-    config = {"data": {"value": place, "origin": "flag"}} | {
-        name: asdict(setting) for name, setting in settings.items()
-    }
-    if isinstance(settings["net"].value, Design):
-        config["net"]["value"] = write(settings["net"].value)
-    folder.write_json("config.json", config | {"device_used": {"value": str(device), "origin": "auto"}})
+    config = {"data": {"value": place, "origin": "flag"}}
+    folder.write_json("config.json", config | {name: asdict(setting) for name, setting in settings.items()})
     folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.split.parts))
     folder.write("classes.txt", "\n".join(data.classes) + "\n")
     folder.log(
@@ -300,6 +305,7 @@ def _provenance(data: Data, folder: RunFolder, plan: Plan) -> dict[str, Any]:
     return {
         "data": _name(data.place),
         "data_sha256": data.digest(data.split),
+        "seen": pack(data.digests[i] for part in ("train", "val") for i in data.split.indices(part)),
         "majority": _majority(data),
         "config_sha256": folder.digest("config.json"),
         "seed": plan.seed,

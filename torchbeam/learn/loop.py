@@ -28,7 +28,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """One epoch: mean training loss; loss and score on validation; the rate of its last step; its seconds,
+    """One epoch: mean training loss; plain loss and score on validation; the rate of its last step; its seconds,
     and training pictures per second (validation not counted)."""
 
     epoch: int
@@ -80,7 +80,7 @@ def learn(
             yield Step(epoch, step, steps, len(batch.samples))
         trained = time.perf_counter()
         outputs, labels = outputs_of(network, validation, preprocessing, device)
-        validation_loss = task.loss(outputs, labels).item()
+        validation_loss = task.plain_loss(outputs, labels).item()
         if not abs(validation_loss) < float("inf"):
             raise _diverged(validation_loss, step, lr, plan)
         yield Epoch(
@@ -109,5 +109,5 @@ def _diverged(loss: float, step: int, lr: float, plan: Plan) -> Diverged:
     return Diverged(
         f"the loss became {loss} at step {step:,}, where the learning rate was {lr:.3g}",
         expected="a loss that is a number",
-        remedy=f"leave --lr out, or try a lower one than {min(lr, plan.lr):.2g}",
+        remedy=f"leave --lr out, or try a lower one than {min(lr, plan.lr):.2g}; 0.05 suits most networks",
     )

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
-from torchbeam.design.volume import Volume
+from torchbeam.design.ledger import Ledger
 from torchbeam.learn.loop import Epoch
 
 INK, FAINT, TRAIN, VALIDATION = "#1f2933", "#cbd2d9", "#2f6fb2", "#d9822b"
@@ -41,7 +41,7 @@ def curves(epochs: Sequence[Epoch], best_epoch: int) -> str:
     with rc_context(_STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         loss, accuracy = figure.subplots(1, 2)
-        loss.plot(numbers, [e.loss for e in epochs], color=TRAIN, label="training, augmented")
+        loss.plot(numbers, [e.loss for e in epochs], color=TRAIN, label="training, augmented and smoothed")
         loss.plot(numbers, [e.validation_loss for e in epochs], color=VALIDATION, label="validation")
         loss.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
         loss.legend(frameon=False)
@@ -62,21 +62,21 @@ def curves(epochs: Sequence[Epoch], best_epoch: int) -> str:
     return text[text.index("<svg") :]
 
 
-def first_filters(network: nn.Module, volume: Volume) -> list[str]:
-    """The first layer's filters as images, at most 64: colour where they read RGB, else their first channel.
+def first_filters(network: nn.Module, book: Ledger) -> tuple[str, list[str]]:
+    """The layer that first weighs the picture, as text, and its filters as images, at most 64.
 
-    A first FC is shown as one template of the input's shape for each unit. Empty where neither comes first.
+    Colour where they read RGB, else their first channel; an FC is shown as one template of the picture's shape
+    for each unit. Nothing where a POOL comes before, since the weights then see no pixels.
     """
-    for module in network.modules():
-        if isinstance(module, nn.Conv2d):
-            weights = module.weight.detach().float().cpu().numpy()
-        elif isinstance(module, nn.Linear):
-            shape = (-1, volume.channels, volume.height, volume.width)
-            weights = module.weight.detach().float().cpu().numpy().reshape(shape)
-        else:
-            continue
-        return [_filter(each) for each in weights[:FILTERS_SHOWN]]
-    return []
+    for row in book.rows:
+        if row.word == "POOL":
+            break
+        if row.word in ("CONV", "FC"):
+            weights = network.get_parameter(f"{row.name}.weight").detach().float().cpu().numpy()
+            if row.word == "FC":
+                weights = weights.reshape(-1, book.input.channels, book.input.height, book.input.width)
+            return f"{row.name}: {row.text}", [_filter(each) for each in weights[:FILTERS_SHOWN]]
+    return "", []
 
 
 def png(picture: Image.Image, largest: int = PICTURE_PIXELS) -> str:

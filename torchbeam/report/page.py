@@ -29,7 +29,7 @@ class Shown:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Everything the report tells. filters: the first layer's, as <img> elements."""
+    """Everything the report tells. filters: the layer they are of, and <img> elements."""
 
     name: str
     text: str
@@ -43,7 +43,7 @@ class Told:
     test: Evaluation
     validation: Evaluation
     mistakes: tuple[Shown, ...]
-    filters: tuple[str, ...]
+    filters: tuple[str, list[str]]
 
 
 def page(told: Told) -> str:
@@ -204,13 +204,13 @@ def _mistakes(told: Told) -> str:
 
 
 def _filters(told: Told) -> str:
-    if not told.filters:
-        return "<p>The first layer has no filters.</p>"
-    first = next(row for row in told.ledger.rows if row.weights)
+    layer, filters = told.filters
+    if not filters:
+        return "<p>No layer weighs the pixels of the picture itself.</p>"
     return (
-        f"<p><code>{html.escape(first.name)}: {html.escape(first.text)}</code>. Each filter from its lowest "
-        "weight (black) to its highest (white).</p>\n"
-        f'<div class="pictures filters">{"".join(told.filters)}</div>'
+        f"<p><code>{html.escape(layer)}</code>. Each filter from its lowest weight (black) to its highest "
+        "(white).</p>\n"
+        f'<div class="pictures filters">{"".join(filters)}</div>'
     )
 
 

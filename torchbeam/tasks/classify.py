@@ -24,6 +24,10 @@ class Classify:
         """Mean cross-entropy of scores N x K against labels N."""
         return F.cross_entropy(outputs.flatten(1), targets, label_smoothing=self.label_smoothing)
 
+    def plain_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Mean cross-entropy without label smoothing."""
+        return F.cross_entropy(outputs.flatten(1), targets)
+
     def score(self, outputs: Tensor, targets: Tensor) -> float:
         """Accuracy: the share of pictures whose highest score is their class's, in [0, 1]."""
         return (outputs.flatten(1).argmax(1) == targets).double().mean().item()

@@ -17,6 +17,10 @@ class Task(Protocol):
         """How wrong the outputs of one batch are: one number with a gradient."""
         ...
 
+    def plain_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """The loss without what only helps training; what is reported."""
+        ...
+
     def score(self, outputs: Tensor, targets: Tensor) -> float:
         """How good the outputs of a whole part are: larger is better."""
         ...
