@@ -17,7 +17,7 @@ from torchbeam.data.preprocess import Preprocessing
 from torchbeam.design.volume import Volume
 
 # Pictures that take more bytes than this are decoded anew in every epoch.
-MEMORY = 6 * 2**30
+MEMORY = 2 * 2**30
 CHUNK = 32  # pictures handed to a thread at a time
 
 
