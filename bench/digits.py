@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from statistics import mean
 
-from bench.machine import machine
+from bench.machine import keep, machine
 
 SEEDS = range(5)
 
@@ -39,9 +39,7 @@ def main() -> None:
         print("  ".join(f"{name} {value}" for name, value in rows[-1].items()), flush=True)
     accuracies = [row["test"] for row in rows]
     print(f"test accuracy: mean {mean(accuracies):.4f}, lowest {min(accuracies):.4f}; on {machine()}")
-    out = Path(__file__).parent / "out"
-    out.mkdir(exist_ok=True)
-    (out / "digits.json").write_text(json.dumps({"machine": machine(), "rows": rows}, indent=2) + "\n")
+    keep("digits", rows)
 
 
 if __name__ == "__main__":

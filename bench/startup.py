@@ -3,14 +3,12 @@
 Process time (user and system) of whole processes, the median of ten each, taken in turn.
 """
 
-import json
 import resource
 import subprocess
 import sys
-from pathlib import Path
 from statistics import median
 
-from bench.machine import machine
+from bench.machine import keep, machine
 
 RUNS = 10
 COMMANDS = {
@@ -39,9 +37,7 @@ def main() -> None:
     for name, seconds in rows.items():
         print(f"{name:<18} {seconds:.3f} s")
     print(f"on {machine()}")
-    out = Path(__file__).parent / "out"
-    out.mkdir(exist_ok=True)
-    (out / "startup.json").write_text(json.dumps({"machine": machine(), "seconds": rows}, indent=2) + "\n")
+    keep("startup", rows)
 
 
 if __name__ == "__main__":

@@ -179,6 +179,11 @@ def test_what_is_none_of_these_is_refused_with_what_there_is(net):
     assert 'for example --net "INPUT -> [CONV -> RELU -> POOL]*2 -> FC"' in told
 
 
+def test_a_misspelt_network_is_answered_with_the_nearest():
+    assert "did you mean lenet-5?" in setting_error("lenet-55")
+    assert "did you mean" not in setting_error("nothing")
+
+
 def test_a_folder_is_no_network(tmp_path):
     assert f"no network {str(tmp_path)!r}" in setting_error(str(tmp_path))
 

@@ -75,9 +75,9 @@ class Lazy:
     def take(self, samples: NDArray[np.int64]) -> Tensor:
         """The pictures of `samples`, bytes N, C, H, W."""
         chunks = [samples[start : start + CHUNK].tolist() for start in range(0, len(samples), CHUNK)]
-        return torch.from_numpy(np.concatenate(list(self.pool.map(self._some, chunks))))
+        return torch.from_numpy(np.concatenate(list(self.pool.map(self._decode, chunks))))
 
-    def _some(self, samples: list[int]) -> NDArray[np.uint8]:
+    def _decode(self, samples: list[int]) -> NDArray[np.uint8]:
         return np.stack([self.sizing.pixels(self.data.image(sample)) for sample in samples])
 
 

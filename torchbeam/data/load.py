@@ -91,7 +91,7 @@ def load_data(place: str | Path, *, to_learn: bool = True) -> Data:
     if not looked:
         raise DataError(
             f"no picture at {place} can be read",
-            got=_some(skipped) or "none at all",
+            got=_reasons(skipped) or "none at all",
             remedy="mend the pictures",
         )
     records = tuple(source.records[number] for number in looked)
@@ -195,7 +195,7 @@ def look(source: Source) -> tuple[dict[int, Seen], tuple[Skipped, ...]]:
     return good, tuple(seen for seen in found if isinstance(seen, Skipped))
 
 
-def _some(skipped: tuple[Skipped, ...]) -> str:
+def _reasons(skipped: tuple[Skipped, ...]) -> str:
     return "\n".join(bad.reason for bad in skipped[:3])
 
 
@@ -206,7 +206,7 @@ def _check_every_class(source: Source, good: Collection[int], skipped: tuple[Ski
     if lost:
         raise DataError(
             f"no picture to learn from can be read of: {', '.join(lost)}",
-            got=_some(skipped) or "none at all",
+            got=_reasons(skipped) or "none at all",
             remedy="mend the pictures, or take the class out",
         )
 

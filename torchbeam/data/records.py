@@ -28,6 +28,10 @@ class Skipped:
     path: str
     reason: str
 
+    def to_json(self) -> dict[str, str]:
+        """As --json prints it."""
+        return {"path": self.path, "reason": self.reason}
+
 
 class Pictures(Protocol):
     """The pictures of a source, by the index of their record."""

@@ -1,5 +1,6 @@
 """describe: a text -> its ledger, completed, with what was assumed and what the sizing rules say. Without torch."""
 
+import difflib
 import errno
 import re
 from dataclasses import asdict, dataclass
@@ -117,10 +118,12 @@ def text_of(net: str) -> str:
     except (OSError, ValueError) as error:
         if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
             raise SettingError(f"cannot read the network in {net}", got=str(error)) from None
+    close = difflib.get_close_matches(net.lower(), NETWORKS, n=1)
+    nearest = f"did you mean {close[0]}? Otherwise, " if close else ""
     raise SettingError(
         f"no network {net!r}",
         expected=f"notation that begins with INPUT, a file that holds it, or one of: {', '.join(NETWORKS)}",
-        remedy='for example --net "INPUT -> [CONV -> RELU -> POOL]*2 -> FC"',
+        remedy=nearest + 'for example --net "INPUT -> [CONV -> RELU -> POOL]*2 -> FC"',
     )
 
 

@@ -37,7 +37,7 @@ class Evaluated:
             "warning": self.warning,
             "root": str(self.root) if self.root else None,
             "notes": list(self.notes),
-            "skipped": [{"path": bad.path, "reason": bad.reason} for bad in self.skipped],
+            "skipped": [bad.to_json() for bad in self.skipped],
         }
 
     def __str__(self) -> str:

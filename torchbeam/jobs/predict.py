@@ -58,7 +58,7 @@ class Predictions:
         """As `predict --json` prints it."""
         return {
             "pictures": [prediction.to_json() for prediction in self.pictures],
-            "skipped": [{"path": bad.path, "reason": bad.reason} for bad in self.skipped],
+            "skipped": [bad.to_json() for bad in self.skipped],
         }
 
     def __str__(self) -> str:

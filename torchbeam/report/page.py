@@ -218,7 +218,7 @@ def _network(told: Told) -> str:
     book = told.ledger
     rows = "".join(
         f'<tr><th class="text">{html.escape(row.name)}</th><td class="text"><code>{html.escape(row.text)}</code></td>'
-        f"<td>{row.output}</td><td>{row.neurons:,}</td><td>{_some(row.parameters)}</td><td>{_some(row.macs)}</td>"
+        f"<td>{row.output}</td><td>{row.neurons:,}</td><td>{_unless_none(row.parameters)}</td><td>{_unless_none(row.macs)}</td>"
         f"<td>{row.receptive_field[0]}x{row.receptive_field[1]}</td></tr>"
         for row in book.rows
     )
@@ -233,7 +233,7 @@ def _network(told: Told) -> str:
     )
 
 
-def _some(count: int) -> str:
+def _unless_none(count: int) -> str:
     return f"{count:,}" if count else ""
 
 
