@@ -13,6 +13,9 @@ from bench.machine import keep, machine
 RUNS = 10
 COMMANDS = {
     "describe lenet-5": [sys.executable, "-m", "torchbeam", "describe", "lenet-5"],
+    "describe vgg-16": [sys.executable, "-m", "torchbeam", "describe", "vgg-16"],
+    "describe resnet-152 --json": [sys.executable, "-m", "torchbeam", "describe", "resnet-152", "--json"],
+    "zoo": [sys.executable, "-m", "torchbeam", "zoo"],
     "torchbeam --help": [sys.executable, "-m", "torchbeam", "--help"],
     "import torchbeam": [sys.executable, "-c", "import torchbeam"],
     "import torch": [sys.executable, "-c", "import torch"],
@@ -35,7 +38,7 @@ def main() -> None:
                 times[name].append(seconds)
     rows = {name: round(median(taken), 3) for name, taken in times.items()}
     for name, seconds in rows.items():
-        print(f"{name:<18} {seconds:.3f} s")
+        print(f"{name:<27} {seconds:.3f} s")
     print(f"on {machine()}")
     keep("startup", rows)
 

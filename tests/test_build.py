@@ -4,6 +4,8 @@ from collections import OrderedDict
 
 import pytest
 import torch
+import torchvision
+from hostile_texts import RESNET_50
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -14,9 +16,9 @@ from torchbeam.design.layers import unfold
 from torchbeam.design.ledger import ledger
 from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
-from torchbeam.design.words import ACTIVATIONS
 from torchbeam.errors import DesignError, FitError, TorchbeamError
 from torchbeam.network.build import build
+from torchbeam.network.graph import Graph, Outputs
 
 torch.set_num_threads(1)
 PROPERTY = settings(
@@ -144,22 +146,6 @@ def test_the_settings_of_bn_dropout_and_activations_reach_the_modules():
     network = network_of("INPUT 4x4x2 -> BN eps 1e-3 momentum 0.25 -> DROPOUT 0.75 -> LEAKYRELU 0.2 -> ELU 0.5 -> ELU")
     assert (network.bn1.eps, network.bn1.momentum, network.dropout1.p) == (1e-3, 0.25, 0.75)
     assert (network.leakyrelu1.negative_slope, network.elu1.alpha, network.elu2.alpha) == (0.2, 0.5, 1.0)
-
-
-@pytest.mark.parametrize("name", ACTIVATIONS)
-def test_activations_are_torchs_functions(name):
-    judges = {
-        "RELU": F.relu,
-        "LEAKYRELU": F.leaky_relu,
-        "ELU": F.elu,
-        "GELU": F.gelu,
-        "SILU": F.silu,
-        "TANH": torch.tanh,
-        "SIGMOID": torch.sigmoid,
-        "IDENTITY": lambda batch: batch,
-    }
-    batch = torch.linspace(-3, 3, 32).reshape(1, 2, 4, 4)
-    assert torch.equal(network_of(f"INPUT 4x4x2 -> {name}")(batch), judges[name](batch))
 
 
 def test_a_slope_of_zero_is_not_taken_for_unsaid():
@@ -318,16 +304,25 @@ def test_fit_crop_is_what_torch_does_without_a_word():
 
 words = st.sampled_from(
     """CONV 4 | CONV | CONV 5 3x1 stride 2 | CONV 2 2x2 pad 0:1 bias no | POOL | POOL avg 3x3 stride 2 | POOL l2 2x1
-    | FC 5 | FC | RELU | BN | FLATTEN | SOFTMAX | DROPOUT 0.1 | GELU""".replace("\n", " ").split("|")
+    | FC 5 | FC | RELU | BN | FLATTEN | SOFTMAX | DROPOUT 0.1 | GELU | SKIP | UP | UP bilinear 3 | LRN 3 | PRELU
+    | SHORTCUT 9 stride 2 | CONV depthwise | POOL avg to 3x2 | POOL to 7 | AUX 0.3 [FC 7] | u | v 3""".replace(
+        "\n", " "
+    ).split("|")
 )
-labels = st.sampled_from(["", "", "", "a: ", "b: ", "conv1: ", "stem: "])
+labels = st.sampled_from(["", "", "", "a: ", "b: ", "conv1: ", "stem: ", "output: "])
 texts = st.recursive(
     st.tuples(labels, words).map("".join),
-    lambda inner: st.tuples(labels, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["", "*2"])).map(
-        lambda group: f"{group[0]}[{' -> '.join(group[1])}]{group[2]}"
+    lambda inner: (
+        st.tuples(labels, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["", "*2"])).map(
+            lambda group: f"{group[0]}[{' -> '.join(group[1])}]{group[2]}"
+        )
+        | st.tuples(labels, st.lists(inner, min_size=2, max_size=3), st.sampled_from("|+")).map(
+            lambda group: f"{group[0]}( {f' {group[2]} '.join(group[1])} )"
+        )
     ),
-    max_leaves=5,
+    max_leaves=6,
 )
+WHERE = "where u = a: CONV 3 -> AUX 0.5 [CONV 2 -> FC 3]; v n = ( CONV n -> RELU + CONV n 1x1 )"
 
 
 @PROPERTY
@@ -335,19 +330,119 @@ texts = st.recursive(
     st.sampled_from(["13x11x2 fit pad", "12x16x3 fit crop"]), st.lists(texts, min_size=1, max_size=3).map(" -> ".join)
 )
 def test_every_layer_gives_the_volume_of_its_row_and_learns_as_much(start, net):
-    text = f"INPUT {start} -> {net}"
     try:
-        design = completed(text)
+        design = completed(f"INPUT {start} -> {net} {WHERE}")
+        book = ledger(design)
     except TorchbeamError:
         assume(False)
-    book, network, seen = ledger(design), build(design).eval(), {}
+    network, seen = build(design), {}
     for name, module in network.named_modules():
-        module.register_forward_hook(lambda _module, _into, out, name=name: seen.update({name: out.shape}))
-    out = network(torch.randn(2, book.input.channels, book.input.height, book.input.width))
+        module.register_forward_hook(lambda _module, _into, out, name=name: seen.update({name: out}))
+    pictures = torch.randn(2, book.input.channels, book.input.height, book.input.width)
+    out = network(pictures)
+    heads = dict.fromkeys(row.head for row in book.rows if row.head)
+    assert isinstance(out, Outputs) == bool(heads)
     for row in book.rows:
-        assert seen[row.name][0] == 2
-        assert (*seen[row.name][1:], 1, 1)[:3] == (row.output.channels, row.output.height, row.output.width)
+        assert seen[row.name].shape[0] == 2
+        assert (*seen[row.name].shape[1:], 1, 1)[:3] == (row.output.channels, row.output.height, row.output.width)
         learnt = network.get_submodule(row.name).parameters()
         assert sum(p.numel() for p in learnt) == row.parameters
-    assert out.shape == seen[book.rows[-1].name]
-    assert sum(p.numel() for p in network.parameters()) == book.parameters
+    if heads:
+        last = {row.head: seen[row.name] for row in book.rows if row.head}
+        assert {id(side) for _, side in out.sides} == {id(last[head]) for head in heads}
+        assert {weight for weight, _ in out.sides} <= {0.3, 0.5}
+    assert (out.scores if heads else out) is seen[book.trunk[-1].name]
+    assert sum(p.numel() for p in network.parameters()) == book.parameters + book.side_parameters
+    seen.clear()
+    alone = network.eval()(pictures)
+    assert alone is seen[book.trunk[-1].name]
+    assert not [row.name for row in book.rows if row.head and row.name in seen]
+
+
+# Branches, side heads and definitions
+
+
+def test_a_residual_block_computes_what_torch_computes_with_the_same_weights():
+    ours = network_of(
+        "INPUT 8x8x4 -> block: [half 6 2 -> half 6 1 -> join] where "
+        "half n s = ( unit n s -> RELU -> unit n 1 + unit n s ) -> RELU; "
+        "unit n s = CONV n 3x3 stride s bias no fit crop -> BN; join = ( SKIP | SKIP -> TANH ) -> FC 3"
+    )
+    batch, weights = torch.randn(2, 4, 8, 8), dict(ours.named_parameters())
+
+    def unit(x, at, stride):
+        return F.batch_norm(
+            F.conv2d(x, weights[f"block.conv{at}.weight"], stride=stride, padding=1),
+            torch.zeros(6), torch.ones(6), weights[f"block.bn{at}.weight"], weights[f"block.bn{at}.bias"],
+        )  # fmt: skip
+
+    x = F.relu(unit(F.relu(unit(batch, 1, 2)), 2, 1) + unit(batch, 3, 2))
+    x = F.relu(unit(F.relu(unit(x, 4, 1)), 5, 1) + unit(x, 6, 1))
+    x = torch.cat((x, x.tanh()), 1).flatten(1)
+    expected = F.linear(x, weights["block.fc1.weight"], weights["block.fc1.bias"])
+    torch.testing.assert_close(ours(batch), expected)
+
+
+@pytest.mark.parametrize("kind", ["|", "+"])
+def test_flat_and_unflattened_branches_may_be_joined(kind):
+    """An FC's N x 4 beside 1x1 pixels 4 deep."""
+    network = network_of(f"INPUT 5x5x4 -> ( FC 4 {kind} POOL avg global {kind} FC 4 -> BN ) -> CONV 3 1x1")
+    batch = torch.randn(2, 4, 5, 5)
+    flat = F.linear(batch.flatten(1), network.fc1.weight, network.fc1.bias)
+    other = F.linear(batch.flatten(1), network.fc2.weight, network.fc2.bias) / (1 + 1e-5) ** 0.5
+    parts = (flat, batch.mean((2, 3)), other)
+    joined = torch.cat(parts, 1) if kind == "|" else sum(parts)
+    expected = F.conv2d(joined[:, :, None, None], network.conv1.weight, network.conv1.bias)
+    torch.testing.assert_close(network(batch), expected)
+
+
+def test_a_design_that_branches_nowhere_is_a_sequence():
+    assert isinstance(network_of("INPUT 8x8x3 -> a: [CONV 4 -> SKIP -> RELU]*2 -> u where u = FC"), nn.Sequential)
+    assert isinstance(network_of("INPUT 8x8x3 -> ( RELU | SKIP ) -> FC"), Graph)
+    inside = network_of("INPUT 8x8x3 -> a: [( RELU | SKIP )] -> FC")
+    assert isinstance(inside, nn.Sequential) and isinstance(inside.a, Graph)
+
+
+@pytest.mark.parametrize("name", ["output", "end", "scores", "block", "features", "stage1"])
+def test_names_that_networks_are_full_of_are_free(name):
+    for text in ("{}: FC 10", "( {}: CONV 4 | SKIP )", "{}: [( CONV 4 | SKIP )]", "{}: AUX 0.3 [FC 4] -> FC 10"):
+        network = network_of("INPUT 8x8x3 -> " + text.format(name))
+        assert name in children(network)
+        assert len(network(torch.rand(2, 3, 8, 8))) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "judge"),
+    [
+        ("UP 3", lambda x: F.interpolate(x, scale_factor=3, mode="nearest")),
+        ("UP 2 bilinear", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)),
+        ("LRN 3 alpha 0.1 beta 0.5 k 1.5", lambda x: F.local_response_norm(x, 3, 0.1, 0.5, 1.5)),
+        ("POOL avg to 4x2", lambda x: F.adaptive_avg_pool2d(x, (2, 4))),
+        ("POOL to 4x2", lambda x: F.adaptive_max_pool2d(x, (2, 4))),
+        ("SHORTCUT 8 stride 2x3", lambda x: F.pad(x[:, :, ::3, ::2], (0, 0, 0, 0, 2, 3))),
+        ("SHORTCUT", lambda x: x),
+        ("( SKIP + SKIP )", lambda x: x + x),
+    ],
+)
+def test_words_that_learn_nothing_compute_torchs_functions(text, judge):
+    batch = torch.randn(2, 3, 7, 9)
+    torch.testing.assert_close(network_of(f"INPUT 9x7x3 -> {text}")(batch), judge(batch))
+
+
+def test_a_depthwise_conv_has_one_filter_for_each_channel():
+    network, batch = (
+        network_of("INPUT 9x7x3 -> CONV depthwise 3x5 stride 2 pad 1 bias no fit crop"),
+        torch.randn(2, 3, 7, 9),
+    )
+    assert network.conv1.weight.shape == (3, 1, 5, 3)
+    each = [F.conv2d(batch[:, at : at + 1], network.conv1.weight[at : at + 1], stride=2, padding=1) for at in range(3)]
+    torch.testing.assert_close(network(batch), torch.cat(each, 1))
+
+
+def test_resnet_50_has_torchvisions_parameters_one_for_one():
+    theirs = torchvision.models.resnet50(weights=None)
+    with torch.device("meta"):
+        ours = build(complete(parse(RESNET_50)))
+    sizes = sorted(tuple(p.shape) for p in ours.parameters())
+    assert sizes == sorted(tuple(p.shape) for p in theirs.parameters())
+    assert [p.shape for p in ours.stage1.parameters()][:3] == [(64, 64, 1, 1), (64,), (64,)]

@@ -56,6 +56,41 @@ def test_describe_answers_in_json():
     assert set(told) >= {"text", "layers", "totals", "findings"}
 
 
+def test_describe_explains_compares_draws_and_lists(tmp_path):
+    explained = call("describe", "alexnet-2012", "--explain", "conv1", "--json")
+    sums = {one["quantity"]: one["result"] for one in json.loads(explained.stdout)["sums"]}
+    assert sums["unshared"] == "105,705,600" and sums["parameters"] == "34,944"
+    compared = call("describe", "vgg-16", "resnet-50", "--memory", "8GB", "--json")
+    first, second = json.loads(compared.stdout)["networks"]
+    assert (first["name"], second["totals"]["parameters"]) == ("vgg-16", 25_557_032)
+    assert first["totals"]["largest_batch"] == 52
+    drawn = call("describe", "resnet-152", "--svg", str(tmp_path / "r.svg"))
+    assert drawn.returncode == 0 and "stage3" in (tmp_path / "r.svg").read_text()
+    sheet = call("describe", "--activations", "--svg", str(tmp_path / "a.svg"))
+    assert "SOFTPLUS" in sheet.stdout and "SOFTPLUS" in (tmp_path / "a.svg").read_text()
+    assert len(json.loads(call("describe", "--activations", "--json").stdout)) == 23
+
+
+def test_zoo_lists_every_network_in_json():
+    told = json.loads(call("zoo", "--json").stdout)
+    assert {"name", "year", "parameters", "macs", "depth", "receptive_field"} <= set(told[0])
+    assert next(one for one in told if one["name"] == "vgg-16")["receptive_field"] == [212, 212]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((), "no network to describe"),
+        (("lenet-5", "--activations"), "--activations describes no network"),
+        (("lenet-5", "vgg-16", "--explain", "conv1"), "--explain and --svg take one network"),
+        (("lenet-5", "--memory", "plenty"), "'plenty' is not an amount of memory"),
+    ],
+)
+def test_describe_is_told_too_little_or_too_much(arguments, words):
+    done = call("describe", *arguments)
+    assert (done.returncode, done.stdout) == (2, "") and words in done.stderr
+
+
 def test_describe_refuses_what_does_not_fit_and_mends_it_when_told():
     text = "INPUT 7x7x1 -> CONV 1 3x3 stride 3 pad 0"
     refused = call("describe", text)

@@ -1,5 +1,6 @@
 """complete: what a text left unsaid, by the rules of the lectures' patterns."""
 
+import re
 from dataclasses import fields, replace
 
 import pytest
@@ -14,12 +15,14 @@ from torchbeam.design.complete import (
     MOST_FILTERS,
     bare_fcs,
     complete,
+    says_classes,
     without_softmax,
 )
+from torchbeam.design.expand import expanded
 from torchbeam.design.layers import unfold
+from torchbeam.design.nets import Aux, Branches, Group
 from torchbeam.design.notation import parse, write
 from torchbeam.design.volume import Volume
-from torchbeam.design.words import Group
 from torchbeam.errors import DesignError, FitError, Mistake, NotationError, TorchbeamError
 
 PROPERTY = settings(
@@ -34,7 +37,7 @@ PICTURE = Volume(3, 32, 32)
 
 def completed(text, input=PICTURE, classes=10, fit=None):
     """The completed text, on one line."""
-    return write(complete(parse(text), input, classes, fit)).replace("\n", " ")
+    return " ".join(write(complete(parse(text), input, classes, fit)).split()).replace("[ ", "[").replace(" ]", "]")
 
 
 def test_the_lectures_pattern_is_completed_as_the_rules_say():
@@ -121,6 +124,111 @@ def test_the_fit_of_input_or_of_the_call_is_kept_by_layers_that_say_none():
         completed("INPUT 7x7x1 fit pad -> POOL 2x2", fit="error")
 
 
+# Branches and side heads
+
+
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        (
+            "INPUT -> ( CONV -> POOL -> CONV | POOL -> CONV -> CONV ) -> CONV",
+            "INPUT 32x32x3 -> ( CONV 32 3x3 pad 1 -> POOL max 2x2 stride 2 -> CONV 64 3x3 pad 1 "
+            "| POOL max 2x2 stride 2 -> CONV 64 3x3 pad 1 -> CONV 64 3x3 pad 1 ) -> CONV 64 3x3 pad 1",
+        ),
+        ("INPUT -> ( FC | FC )", "INPUT 32x32x3 -> ( FC 256 | FC 10 )"),
+        (
+            "INPUT -> POOL -> AUX 0.3 [CONV -> POOL -> FC -> FC] -> CONV -> FC -> FC",
+            "INPUT 32x32x3 -> POOL max 2x2 stride 2 -> AUX 0.3 [CONV 64 3x3 pad 1 -> POOL max 2x2 stride 2 -> FC 256 "
+            "-> FC 10] -> CONV 64 3x3 pad 1 -> FC 256 -> FC 10",
+        ),
+        ("INPUT -> CONV depthwise -> CONV", "INPUT 32x32x3 -> CONV depthwise 3x3 pad 1 -> CONV 32 3x3 pad 1"),
+        (
+            "INPUT -> POOL to 7 -> UP -> LRN -> SHORTCUT -> SHORTCUT stride 2 -> SKIP",
+            "INPUT 32x32x3 -> POOL max to 7x7 -> UP -> LRN -> SHORTCUT -> SHORTCUT stride 2 -> SKIP",
+        ),
+        (
+            "INPUT 7x7x1 -> ( POOL | POOL )",
+            "INPUT 7x7x1 -> ( POOL max 2x2 stride 2 fit crop | POOL max 2x2 stride 2 fit crop )",
+        ),
+    ],
+)
+def test_branches_and_side_heads_are_completed_each_from_where_it_begins(text, full):
+    assert completed(text) == full
+
+
+# Definitions
+
+
+RESNET_LIKE = """
+INPUT -> unit 8 -> [block n]*twice -> POOL avg global -> FC classes
+where
+classes = 1000; twice = 2; n = 8;
+unit k = CONV k 3x3 bias no -> BN;
+block k = ( unit k -> RELU -> unit k + SKIP ) -> RELU
+"""
+
+
+def test_definitions_that_say_all_but_defaults_are_kept():
+    design = complete(parse(RESNET_LIKE), PICTURE)
+    drawn = parse(RESNET_LIKE)
+    assert (design.net, design.where) == (drawn.net, drawn.where)
+    assert unfold(design)[-1].output.channels == 1000
+
+
+def test_the_value_of_classes_is_the_datas_and_nothing_else_is_touched():
+    design = complete(parse(RESNET_LIKE), PICTURE, 7)
+    assert design.net == parse(RESNET_LIKE).net
+    assert [define.body for define in design.where if define.name == "classes"] == ["7"]
+    assert unfold(design)[-1].output.channels == 7
+    assert says_classes(design) and not says_classes(parse("INPUT -> FC"))
+
+
+def test_a_net_that_is_called_classes_is_no_number():
+    text = "INPUT -> classes where Classes = FC -> FC 4"
+    assert completed(text, classes=7) == "INPUT 32x32x3 -> [FC 7 -> FC 4]"
+    assert not says_classes(parse(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "full"),
+    [
+        # What the bare word made different is written out, with the values in place of the parameters.
+        ("INPUT -> u 8 where u n = CONV n 3x3 -> CONV", "INPUT 32x32x3 -> [CONV 8 3x3 pad 1 -> CONV 32 3x3 pad 1]"),
+        (
+            "INPUT -> x: u 2 where u n = [RELU]*n -> AUX n [FC n] -> v n n -> CONV; v a b = FC a -> UP b",
+            "INPUT 32x32x3 -> x: [[RELU]*2 -> AUX 2.0 [FC 2] -> v 2 2 -> CONV 32 3x3 pad 1] where v a b = FC a -> UP b",
+        ),
+        (
+            "INPUT -> u m where m = 5; u n = FC n -> LRN m -> FC",
+            "INPUT 32x32x3 -> [FC m -> LRN m -> FC 10] where m = 5",
+        ),
+        ("INPUT -> u k where k = 5; u n = LRN n -> FC", "INPUT 32x32x3 -> [LRN -> FC 10]"),
+        # Each round of its own
+        (
+            "INPUT -> [u -> POOL]*2 where u = a: CONV -> RELU",
+            "INPUT 32x32x3 -> [a: CONV 32 3x3 pad 1 -> RELU] -> POOL max 2x2 stride 2 "
+            "-> [a_2: CONV 64 3x3 pad 1 -> RELU] -> POOL max 2x2 stride 2",
+        ),
+        (
+            "INPUT -> [CONV -> POOL]*n where n = 1",
+            "INPUT 32x32x3 -> [CONV 32 3x3 pad 1 -> POOL max 2x2 stride 2]*n where n = 1",
+        ),
+        (
+            "INPUT -> [CONV -> POOL]*n where n = 2",
+            "INPUT 32x32x3 -> CONV 32 3x3 pad 1 -> POOL max 2x2 stride 2 -> CONV 64 3x3 pad 1 -> POOL max 2x2 stride 2",
+        ),
+        ("INPUT -> AUX w [FC] -> FC where w = 0.5", "INPUT 32x32x3 -> AUX w [FC 10] -> FC 10 where w = 0.5"),
+        ("INPUT -> h where h = POOL", "INPUT 32x32x3 -> h where h = POOL"),
+        ("INPUT 7x7x1 -> h where h = POOL", "INPUT 7x7x1 -> [POOL max 2x2 stride 2 fit crop]"),
+        ("INPUT -> u where u = v; v = FC 3; w = FC 4", "INPUT 32x32x3 -> u where u = v; v = FC 3"),
+        ("INPUT -> ( u + SKIP ) where u = CONV 3", "INPUT 32x32x3 -> ( u + SKIP ) where u = CONV 3"),
+    ],
+)
+def test_definitions_are_kept_where_nothing_had_to_be_filled_in_and_written_out_elsewhere(text, full):
+    assert completed(text) == full
+    assert completed(full) == full
+
+
 # Repeats
 
 
@@ -133,7 +241,7 @@ def test_a_repeat_whose_rounds_come_out_alike_stays_a_repeat():
 def test_a_repeat_whose_rounds_differ_is_written_out_with_numbered_names():
     assert completed("INPUT -> [a: CONV -> POOL -> [b: RELU]*2]*2") == (
         "INPUT 32x32x3 -> a: CONV 32 3x3 pad 1 -> POOL max 2x2 stride 2 -> [b: RELU]*2 "
-        "-> a_2: CONV 64 3x3 pad 1 -> POOL max 2x2 stride 2 -> [b_3: RELU]*2"
+        "-> a_2: CONV 64 3x3 pad 1 -> POOL max 2x2 stride 2 -> b_3: RELU -> b_4: RELU"
     )
 
 
@@ -193,26 +301,69 @@ def test_softmax_at_the_end_is_taken_off_and_kept_anywhere_else():
     assert write(without_softmax(parse("INPUT -> SOFTMAX"))) == "INPUT -> SOFTMAX"
 
 
-@pytest.mark.parametrize("text", ["INPUT -> FC -> [SOFTMAX]", "INPUT -> head: [FC -> SOFTMAX]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INPUT -> FC -> [SOFTMAX]",
+        "INPUT -> head: [FC -> SOFTMAX]",
+        "INPUT -> head where head = FC 3 -> SOFTMAX",
+        "INPUT -> x: head 3 where head n = a: FC n -> last; last = [SOFTMAX]",
+        "INPUT -> FC -> [SOFTMAX]*once where once = 1",
+        "INPUT -> ( FC | FC ) -> SOFTMAX",
+    ],
+)
 def test_softmax_at_the_end_is_taken_off_within_brackets_too(text):
     design = complete(parse(text), PICTURE, 10)
-    words = [layer.word for layer in unfold(without_softmax(design))]
-    assert words == [layer.word for layer in unfold(design)][:-1]
+    stripped = without_softmax(design)
+    words = [(layer.name, layer.word) for layer in unfold(stripped)]
+    assert words == [(layer.name, layer.word) for layer in unfold(design)][:-1]
+    assert parse(write(stripped)) == stripped
+    assert without_softmax(stripped) == stripped
+
+
+def test_a_definition_that_does_not_end_in_softmax_is_kept_closed():
+    design = parse("INPUT -> head -> u where head = SOFTMAX -> FC 3; u = v -> RELU; v = SOFTMAX")
+    assert without_softmax(design) == design
+
+
+@pytest.mark.parametrize("text", ["{} -> FC", "( {} | SKIP ) -> FC", "[{} -> RELU]*2", "u where u = {} -> RELU"])
+def test_side_heads_lose_their_softmax_too(text):
+    design = parse("INPUT -> " + text.format("AUX 0.3 [FC -> [SOFTMAX]]"))
+    assert without_softmax(design) == parse("INPUT -> " + text.format("AUX 0.3 [FC]"))
+
+
+def test_a_side_head_of_softmax_alone_keeps_it():
+    design = parse("INPUT -> AUX 0.3 [SOFTMAX] -> FC")
+    assert without_softmax(design) == design
 
 
 # Any design
 
 words = st.sampled_from(
-    """CONV | CONV 4 | CONV 5x5 | CONV 6 3x1 stride 2 | CONV 4 2x2 pad 0:1 groups 2 | POOL | POOL avg 3x3 | POOL global
+    """u | v 4 | v n | SKIP | UP | AUX 0.5 [FC -> CONV] | AUX n [v n] | CONV depthwise | POOL to 3 | CONV n
+    | CONV | CONV 4 | CONV 5x5 | CONV 6 3x1 stride 2 | CONV 4 2x2 pad 0:1 groups 2 | POOL | POOL avg 3x3 | POOL global
     | FC | FC 5 | RELU | LEAKYRELU | BN | FLATTEN | SOFTMAX | DROPOUT 0.1""".replace("\n", " ").split("|")
 )
 labels = st.sampled_from(["", "", "", "", "a: ", "a_2: ", "b: ", "conv1: ", "stem: ", "pool1: "])
 texts = st.recursive(
     st.tuples(labels, words).map("".join),
-    lambda inner: st.tuples(labels, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["", "*2", "*3"])).map(
-        lambda group: f"{group[0]}[{' -> '.join(group[1])}]{group[2]}"
+    lambda inner: (
+        st.tuples(labels, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["", "*2", "*3", "*n"])).map(
+            lambda group: f"{group[0]}[{' -> '.join(group[1])}]{group[2]}"
+        )
+        | st.tuples(labels, st.lists(inner, min_size=2, max_size=3), st.sampled_from("|+")).map(
+            lambda group: f"{group[0]}( {f' {group[2]} '.join(group[1])} )"
+        )
     ),
     max_leaves=6,
+)
+# What the nets may use: nets that say all, nets that leave something open, and a value.
+WHERE = st.sampled_from(
+    [
+        "n = 2; u = RELU -> BN; v k = CONV k -> [RELU]*k",
+        "n = 2; u = a: CONV -> POOL; v k = CONV k 1x1 -> [CONV -> BN]*k -> w k; w j = ( CONV j + CONV n )",
+        "n = 3; u = s: [b: RELU] -> AUX 1 [FC]; v k = ( CONV k pad n 7x7 | [u]*n ) -> FC",
+    ]
 )
 nets = st.lists(texts, min_size=1, max_size=4).map(" -> ".join)
 starts = st.sampled_from(["INPUT", "INPUT 24x16x4", "INPUT fit crop", "INPUT 17x13x2 fit pad"])
@@ -220,42 +371,68 @@ starts = st.sampled_from(["INPUT", "INPUT 24x16x4", "INPUT fit crop", "INPUT 17x
 
 def completes(text):
     try:
-        return complete(parse(text), PICTURE, 7)
+        design = complete(parse(text), PICTURE, 7)
+        unfold(design)  # refuses a network of SKIPs and side heads alone
+        return design
     except TorchbeamError as error:
         assert isinstance(error, Mistake) and str(error)
         return None
 
 
 @PROPERTY
-@given(starts, nets)
-def test_a_completed_design_reads_back_the_same_and_completing_it_again_changes_nothing(start, net):
-    design = completes(f"{start} -> {net}")
+@given(starts, nets, WHERE)
+def test_a_completed_design_reads_back_the_same_and_completing_it_again_changes_nothing(start, net, where):
+    design = completes(f"{start} -> {net} where {where}")
     assume(design)
     assert parse(write(design)) == design
     assert complete(design, Volume(9, 9, 9), 3) == design
 
 
 @PROPERTY
-@given(starts, nets)
-def test_completing_keeps_the_layers_in_number_and_order_and_leaves_nothing_unsaid(start, net):
-    text = f"{start} -> {net}"
+@given(starts, nets, WHERE)
+def test_completing_keeps_the_layers_in_number_and_order_and_leaves_nothing_unsaid(start, net, where):
+    text = f"{start} -> {net} where {where}"
     design = completes(text)
     assume(design)
-    before, after = [], [layer.word for layer in unfold(design)]
-    unroll(parse(text).net, before)
+    before, after = [], []
+    unroll(expanded(parse(text)), before)
+    unroll(expanded(design), after)
     assert [type(word) for word in before] == [type(word) for word in after]
     for said, full in zip(before, after, strict=True):
         kept = {field.name: getattr(said, field.name) for field in fields(said)}
         changed = {name for name, value in kept.items() if getattr(full, name) != value}
         assert all(kept[name] is None for name in changed)
         assert replace(full, **kept) == said
-    assert bare_fcs(design.net) == 0
+    assert bare_fcs(expanded(design)) == 0
+    assert unfold(design)
 
 
 def unroll(net, into):
     for link in net:
-        if isinstance(link.step, Group):
-            for _ in range(link.step.count):
-                unroll(link.step.net, into)
-        else:
-            into.append(link.step)
+        match link.step:
+            case Group(net=inner, count=count):
+                for _ in range(count):
+                    unroll(inner, into)
+            case Branches(nets=nets):
+                for inner in nets:
+                    unroll(inner, into)
+            case Aux(net=inner):
+                unroll(inner, into)
+            case word:
+                into.append(word)
+
+
+FILLED = [("FC", "FC 5"), ("POOL", "POOL 2x2 stride 1 pad 0:1"), ("CONV", "CONV 4 3x3")]
+
+
+@PROPERTY
+@given(nets, WHERE)
+def test_layers_are_called_the_same_whether_a_text_says_all_or_is_completed(net, where):
+    """The same words, bare and said: what had to be written out keeps the names it had."""
+    text = f"INPUT 32x32x4 -> {net} where {where}"
+    full = text
+    for bare, said in FILLED:
+        full = re.sub(rf"\b{bare}(?= *(->|[])|+*;]|$))", said, full)
+    design, spelt = completes(text), completes(full)
+    assume(design and spelt)
+    assert [layer.name for layer in unfold(design)] == [layer.name for layer in unfold(spelt)]

@@ -7,14 +7,18 @@ import subprocess
 import sys
 
 import pytest
+import torchvision
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
 from torchbeam.design.notation import parse, write
 from torchbeam.design.volume import Volume
 from torchbeam.design.zoo import NETWORKS
-from torchbeam.errors import DesignError, FitError, Mistake, NotationError, SettingError, TorchbeamError
-from torchbeam.jobs.describe import describe, human_bytes, table, text_of, volume_of
+from torchbeam.errors import DesignError, FitError, Mistake, NotationError, OutputError, SettingError, TorchbeamError
+from torchbeam.jobs.amounts import human_bytes
+from torchbeam.jobs.describe import describe, lint, table
+from torchbeam.jobs.net import text_of, volume_of
 
 PATTERN = "INPUT -> [CONV -> RELU -> POOL]*2 -> FC -> RELU -> FC"
 QUIET = [HealthCheck.too_slow, HealthCheck.filter_too_much]
@@ -41,7 +45,8 @@ def test_a_text_is_completed_counted_and_what_was_assumed_is_said():
         "an input of 32x32x3 (--input says another)",
         "10 classes (--classes says another)",
     )
-    assert told.findings == ()
+    assert [(finding.layer, finding.rule) for finding in told.findings] == [("fc1", "heavy-fc")]
+    assert lint(PATTERN) == told.findings
     assert parse(told.text) == told.design
 
 
@@ -76,11 +81,14 @@ def test_the_json_has_the_numbers_of_alexnets_first_layer():
         "output": "55x55x96",
         "neurons": 290_400 + 154_587,
         "parameters": 34_944,
+        "side_parameters": 0,
         "macs": 105_415_200,
         "flops": 210_830_400,
         "forward_bytes": 4 * (290_400 + 154_587),
         "training_bytes": 8 * (290_400 + 154_587) + 12 * 34_944,
+        "depth": 1,
         "receptive_field": [11, 11],
+        "receptive_field_before_classifier": [11, 11],
     }
     assert told["input"] == "227x227x3" and told["assumed"] == [] and told["findings"] == []
     assert told["text"] == "INPUT 227x227x3 -> CONV 96 11x11 stride 4 pad 0"
@@ -107,7 +115,67 @@ def test_what_is_printed_holds_the_table_the_totals_the_text_and_the_findings():
     assert (
         "pool1: POOL max 2x2 stride 2 fit crop leaves unseen 1 of 7 columns and 1 of 7 rows [dropped-pixels]" in printed
     )
-    assert "  remedy    write fit pad, or an input, pad or stride that fits" in printed
+    assert "  remedy    write " in printed and "  cost      " in printed
+
+
+def test_a_layer_is_explained_sum_by_sum():
+    told = describe("alexnet-2012").explain("CONV1")
+    printed = str(told).split("\n")
+    assert printed[0] == "conv1: CONV 96 11x11 stride 4 pad 0"
+    assert any(line.endswith("105,705,600  = 290,400 neurons * (363 + 1), no filter shared") for line in printed)
+    assert told.to_json()["sums"][0]["result"] == "55x55x96"
+    with pytest.raises(DesignError, match="no layer conv11") as caught:
+        describe("alexnet-2012").explain("conv11")
+    assert "did you mean conv1?" in str(caught.value)
+
+
+def test_the_largest_batch_fills_the_memory_and_one_more_would_not_fit():
+    told = describe("vgg-16", memory="8GB")
+    batch, book = told.to_json()["totals"]["largest_batch"], told.ledger
+    each, once = 8 * 15_237_608, 12 * 138_357_544
+    assert each * batch + once <= 8_000_000_000 < each * (batch + 1) + once
+    assert f"largest batch in 8 GB: {batch:,} pictures in training" in str(told)
+    assert describe("vgg-16", memory=1000).ledger.largest_batch(1000) == 0
+    assert book.training_bytes == each + once
+
+
+def test_side_heads_are_counted_apart():
+    told = describe("googlenet")
+    assert told.ledger.parameters == 6_624_904
+    assert "side heads: 6,379,984 parameters more in training, none after it" in str(told)
+
+
+def test_an_input_that_is_told_stands_in_place_of_the_texts_own():
+    assert str(describe("resnet-18", input="64x64x1").ledger.rows[0].output) == "32x32x64"
+    assert describe("INPUT 8x8x3 -> FC", input="4x4x3").ledger.parameters == 490
+
+
+def test_classes_that_are_told_replace_those_a_text_defines():
+    assert describe("resnet-50").ledger.parameters - describe("resnet-50", classes=10).ledger.parameters == 990 * 2049
+    assert "classes = 10;" in describe("resnet-50", classes=10).text
+
+
+def test_the_volumes_are_drawn_into_a_file_whole_or_not_at_all(tmp_path):
+    describe("lenet-5").to_svg(tmp_path / "lenet.svg", "LeNet-5")
+    drawn = (tmp_path / "lenet.svg").read_text()
+    assert drawn.startswith("<svg") and "28x28x6" in drawn and "LeNet-5" in drawn
+    with pytest.raises(OutputError):
+        describe("lenet-5").to_svg(tmp_path / "nowhere" / "lenet.svg")
+
+
+def test_a_module_is_described_and_linted_like_a_text():
+    module = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(2048, 10))
+    told = describe(module, input="32x32x3")
+    assert told.ledger.parameters == sum(p.numel() for p in module.parameters())
+    assert told.text.startswith("INPUT 32x32x3") and parse(told.text) == told.design
+    assert lint(module, input="32x32x3") == told.findings
+    assert json.loads(json.dumps(told.to_json()))["totals"]["macs"] == 32 * 32 * 8 * 27 + 20_480
+
+
+def test_a_module_that_branches_has_rows_and_no_text():
+    told = describe(torchvision.models.resnet18(), input="64x64x3")
+    assert told.text == "" and told.ledger.parameters == 11_689_512
+    assert told.ledger.depth == 18 and told.ledger.field_before_classifier == (435, 435)
 
 
 def test_the_table_is_aligned():

@@ -42,6 +42,15 @@ def names(text):
         ("INPUT -> [s: [CONV 4]]*2 -> FC", "s.conv1 s_2.conv1 fc1"),
         ("INPUT -> LEAKYRELU -> BN -> BN -> POOL", "leakyrelu1 bn1 bn2 pool1"),
         ("INPUT -> Conv1: CONV -> CONV", "Conv1 conv1"),
+        ("INPUT -> ( CONV 4 -> RELU | CONV 4 ) -> CONV", "conv1 relu1 conv2 concat1 conv3"),
+        ("INPUT -> x: ( a: RELU + SKIP )*2 -> RELU", "x.a x.sum1 x.a_2 x.sum2 relu1"),
+        ("INPUT -> [x: ( RELU + SKIP )]*2", "x.relu1 x.sum1 x_2.relu1 x_2.sum1"),
+        ("INPUT -> ( b: [RELU] | b_2: [RELU] ) -> concat1: RELU", "b.relu1 b_2.relu1 concat2 concat1"),
+        ("INPUT -> AUX 1 [FC 3] -> AUX 2 [FC 3 -> AUX 1 [FC 3]] -> FC", "aux1.fc1 aux2.fc1 aux2.aux1.fc1 fc1"),
+        ("INPUT -> side: AUX 1 [FC 3] -> aux1: FC -> AUX 2 [FC 3]", "side.fc1 aux1 aux2.fc1"),
+        ("INPUT -> u -> x: u -> u where u = a: RELU -> TANH", "a tanh1 x.a x.tanh1 a_2 tanh2"),
+        ("INPUT -> relu1: SKIP -> [RELU -> same: SKIP]*2", "relu2 relu3"),
+        ("INPUT -> [x: [SKIP] -> RELU]*2 -> [x_2: RELU]", "relu1 relu2 x_2"),
     ],
 )
 def test_layers_are_called_by_their_name_or_counted_by_their_word(text, expected):
@@ -61,9 +70,42 @@ def test_a_layer_stands_between_its_volumes_with_its_word_and_fit():
     assert last.output == Volume(10, 1, 1)
 
 
+def test_layers_know_what_they_read_and_the_side_head_they_are_in():
+    made = layers("INPUT 8x8x3 -> ( SKIP | CONV 4 -> RELU | SKIP ) -> h: AUX 0.5 [FC 7 -> AUX 1 [FC 2] -> TANH] -> FC")
+    assert [(layer.name, layer.sources, layer.head) for layer in made] == [
+        ("conv1", (-1,), ""),
+        ("relu1", (0,), ""),
+        ("concat1", (-1, 1, -1), ""),
+        ("h.fc1", (2,), "h"),
+        ("h.aux1.fc1", (3,), "h.aux1"),
+        ("h.tanh1", (3,), "h"),
+        ("fc1", (2,), ""),
+    ]
+    assert made[2].inputs == (Volume(3, 8, 8), Volume(4, 8, 8), Volume(3, 8, 8))
+    assert (made[2].input, made[2].output) == (Volume(3, 8, 8), Volume(10, 8, 8))
+
+
+@pytest.mark.parametrize("text", ["INPUT -> SKIP", "INPUT -> [SKIP]*3", "INPUT -> AUX 0.3 [FC]"])
+def test_a_network_without_layers_of_its_own_is_refused(text):
+    with pytest.raises(DesignError) as caught:
+        layers(text)
+    assert "the network has no layers" in str(caught.value)
+    assert "at least one that is not SKIP" in str(caught.value)
+
+
+def test_what_only_a_words_own_defaults_would_add_need_not_be_said():
+    """So a definition may stay `CONV n` when it is completed."""
+    conv, pool, relu = unfold(parse("INPUT 8x8x3 -> CONV 4 -> POOL -> LEAKYRELU"))
+    assert conv.word == Conv(4, (3, 3), padding=((1, 1), (1, 1)))
+    assert pool.word == Pool("max", "window", (2, 2), (2, 2))
+    assert relu.word.slope == 0.01
+
+
 def test_said_names_are_those_of_the_scope_and_of_its_unnamed_brackets():
     net = parse("INPUT -> a: CONV -> [b: RELU -> [c: RELU]] -> d: [e: RELU] -> FC").net
     assert said_names(net) == ["a", "b", "c", "d"]
+    net = parse("INPUT -> ( a: CONV | [b: SKIP] ) -> x: ( c: FC | d: FC ) -> AUX 1 [e: FC] -> f: AUX 1 [FC]").net
+    assert said_names(net) == ["a", "b", "x", "f"]
 
 
 def test_names_gives_each_name_once_and_opens_scopes():
@@ -89,15 +131,20 @@ def test_a_design_with_a_bare_word_is_refused(text):
     assert "complete the design first" in str(caught.value)
 
 
-words = st.sampled_from(["CONV 4", "CONV 4 2x2 pad 0:1", "POOL", "FC 5", "RELU", "BN", "FLATTEN", "DROPOUT 0.1"])
+words = st.sampled_from(["CONV 4", "CONV 4 2x2 pad 0:1", "POOL", "FC 5", "RELU", "BN", "FLATTEN", "SKIP", "AUX 1 [FC]"])
 labels = st.sampled_from(["", "", "", "a: ", "a_2: ", "a_2_2: ", "conv1: ", "conv2: ", "bn1: ", "fc_1: ", "s: "])
 steps = st.tuples(labels, words).map("".join)
 texts = st.recursive(
     steps,
-    lambda inner: st.tuples(labels, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["", "*2", "*3"])).map(
-        lambda group: f"{group[0]}[{' -> '.join(group[1])}]{group[2]}"
+    lambda inner: (
+        st.tuples(labels, st.lists(inner, min_size=1, max_size=3), st.sampled_from(["", "*2", "*3"])).map(
+            lambda group: f"{group[0]}[{' -> '.join(group[1])}]{group[2]}"
+        )
+        | st.tuples(labels, st.lists(inner, min_size=2, max_size=3), st.sampled_from("|+")).map(
+            lambda group: f"{group[0]}( {f' {group[2]} '.join(group[1])} )"
+        )
     ),
-    max_leaves=5,
+    max_leaves=6,
 )
 
 
@@ -112,9 +159,9 @@ texts = st.recursive(
 def test_names_are_unique_and_those_of_the_built_modules_that_learn(net):
     try:
         design = complete(parse(f"INPUT 12x9x2 fit pad -> {net}"), PICTURE, 10)
+        sequence = unfold(design)
     except TorchbeamError:
         assume(False)
-    sequence = unfold(design)
     called = [layer.name for layer in sequence]
     assert len(set(called)) == len(called)
     network = build(design)

@@ -1,7 +1,10 @@
 """The ledger's numbers, against published figures, torch's own counts and gradients."""
 
+import random
+
 import pytest
 import torch
+from hostile_texts import RESNET_50
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from torch import nn
@@ -9,7 +12,9 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from torchbeam.design.complete import complete
-from torchbeam.design.ledger import ledger
+from torchbeam.design.field import PIXEL
+from torchbeam.design.layers import INPUT, unfold
+from torchbeam.design.ledger import Seen, behind, ledger
 from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.errors import DesignError, FitError
@@ -184,14 +189,16 @@ pictures = st.tuples(st.integers(1, 4), st.integers(1, 14), st.integers(1, 14))
 fits = st.sampled_from(["error", "crop", "pad"])
 
 
-def padded_to_fit(picture, kernel, stride, dilation, pads, fit):
+def padded_to_fit(picture, kernel, stride, dilation, pads, fit, by_sums=False):
     """The picture with zeros at its edges: those said, and with fit pad one more at a time until nothing is left over.
 
-    None where the window does not fit, and fit does not help. pads are (left, right, top, bottom).
+    None where the window does not fit, and fit does not help. pads are (left, right, top, bottom). by_sums: what is
+    left over is told by stepping along the length, which is quicker than asking torch.
     """
-    padded = F.pad(picture, pads)
+    padded = F.pad(picture, tuple(pads))
+    asked = stepped if by_sums else leftover
     for axis, far in ((0, (0, 0, 0, 1)), (1, (0, 1))):
-        while leftover(padded.shape[axis - 2], kernel[axis], stride[axis], dilation[axis], fit):
+        while asked(padded.shape[axis - 2], kernel[axis], stride[axis], dilation[axis], fit):
             if fit != "pad":
                 return None
             padded = F.pad(padded, far)
@@ -206,6 +213,16 @@ def leftover(length, kernel, stride, dilation, fit):
     except RuntimeError:
         return True
     return fit != "crop" and F.conv_transpose1d(places, window, stride=stride, dilation=dilation).shape[-1] != length
+
+
+def stepped(length, kernel, stride, dilation, fit):
+    """The same, by laying the window's last pixel along the length step by step."""
+    last = dilation * (kernel - 1)
+    if last >= length:
+        return True
+    while last + stride < length:
+        last += stride
+    return fit != "crop" and last != length - 1
 
 
 def axb(pair):
@@ -297,6 +314,129 @@ def test_the_totals_of_a_network_are_those_of_the_built_one(text):
     assert out.shape == (1, book.output.channels)
 
 
+def drawn_layer(chance):
+    """(the text of a CONV or POOL on a picture, its sizes, what torch is to be told)."""
+    side, depth = [chance.randint(1, 40), chance.randint(1, 40)], chance.randint(1, 8)
+    kernel, stride = [[chance.randint(1, 5) for _ in "hw"] for _ in "ks"]
+    pads = [chance.randint(0, 4) for _ in "lrtb"]
+    fit = chance.choice(["error", "crop", "crop", "pad", "pad"])
+    told = {"kernel": kernel, "stride": stride, "dilation": [1, 1], "pads": pads, "fit": fit}
+    text = f"{axb(kernel)} stride {axb(stride)} pad {said(pads)} fit {fit}"
+    if chance.random() < 0.3:
+        told["pads"] = pads = [min(pad, kernel[at < 2] - 1) for at, pad in enumerate(pads)]
+        kind = chance.choice(["max", "avg", "l2"])
+        return f"POOL {kind} {axb(kernel)} stride {axb(stride)} pad {said(pads)} fit {fit}", (depth, *side), told
+    dilation = told["dilation"] = [chance.randint(1, 3) for _ in "hw"]
+    told["bias"] = chance.random() < 0.5
+    told["groups"] = groups = chance.randint(1, 4)
+    text += f" dilation {axb(dilation)} bias {'yes' if told['bias'] else 'no'}"
+    if chance.random() < 0.25:
+        told |= {"filters": depth, "groups": depth}
+        return f"CONV depthwise {text}", (depth, *side), told
+    told["filters"] = filters = groups * chance.randint(1, 9)
+    return f"CONV {filters} {text} groups {groups}", (depth * groups, *side), told
+
+
+def test_ten_thousand_layers_have_the_shapes_and_parameters_of_torchs():
+    chance = random.Random(0)
+    fitted = 0
+    for _ in range(10_000):
+        text, sizes, told = drawn_layer(chance)
+        design = f"INPUT {sizes[2]}x{sizes[1]}x{sizes[0]} -> {text}"
+        picture = torch.empty(1, *sizes, device="meta")
+        padded = padded_to_fit(
+            picture, told["kernel"], told["stride"], told["dilation"], told["pads"], told["fit"], by_sums=True
+        )
+        if padded is None:
+            with pytest.raises(FitError):
+                book_of(design)
+            continue
+        if "filters" in told:
+            judge = nn.Conv2d(
+                sizes[0], told["filters"], told["kernel"], told["stride"], 0, told["dilation"], told["groups"],
+                told["bias"], device="meta",
+            )  # fmt: skip
+            out, learnt = judge(padded), sum(parameter.numel() for parameter in judge.parameters())
+        else:
+            out, learnt = F.max_pool2d(padded, told["kernel"], told["stride"]), 0
+            last = [(places - 1) * stride for places, stride in zip(out.shape[2:], told["stride"], strict=True)]
+            if last[0] - told["pads"][2] >= sizes[1] or last[1] - told["pads"][0] >= sizes[2]:
+                with pytest.raises(DesignError, match="see nothing but padding"):
+                    book_of(design)
+                continue
+        row = row_of(design)
+        fitted += 1
+        assert (row.output.channels, row.output.height, row.output.width) == out.shape[1:], design
+        assert row.parameters == learnt, design
+    assert fitted > 5_000
+
+
+# Branches and side heads
+
+
+def test_a_sum_and_a_concat_by_hand():
+    book = book_of("INPUT 6x4x3 -> ( CONV 3 1x1 -> BN + SKIP ) -> ( RELU | POOL 3x3 stride 1 pad 1 | CONV 2 1x1 )")
+    conv, norm, total, relu, pool, narrow, joined = book.rows
+    assert [row.name for row in book.rows] == ["conv1", "bn1", "sum1", "relu1", "pool1", "conv2", "concat1"]
+    assert (total.sources, total.text, total.connections) == (("bn1", "input"), "bn1 + input", 2)
+    assert (joined.sources, joined.text) == (("relu1", "pool1", "conv2"), "relu1 | pool1 | conv2")
+    assert (joined.connections, str(joined.output)) == (1, "6x4x8")
+    assert relu.sources == pool.sources == narrow.sources == ("sum1",)
+    for row in (total, joined):
+        assert (row.parameters, row.macs, row.unshared, row.fully_connected) == (0, 0, None, None)
+    pixels = 6 * 4
+    assert book.neurons == pixels * (3 + 3 + 3 + 3 + 0 + 3 + 2 + 8)  # RELU works in place
+    assert book.parameters == (3 * 3 + 3) + 6 + (3 * 2 + 2)
+    assert norm.parameters == 6 and conv.macs == pixels * 9
+
+
+def test_side_heads_have_rows_and_are_absent_from_the_totals():
+    trunk = "INPUT 8x8x3 -> CONV 4 3x3 -> {} RELU -> FC 5"
+    plain = book_of(trunk.format(""))
+    book = book_of(trunk.format("side: AUX 0.3 [CONV 2 1x1 -> FC 7] -> "))
+    for total in ("parameters", "macs", "neurons", "forward_bytes", "depth", "output", "receptive_field"):
+        assert getattr(book, total) == getattr(plain, total)
+    assert [row.head for row in book.rows] == ["", "side", "side", "", ""]
+    assert [row.name for row in book.trunk] == [row.name for row in plain.rows]
+    side = (4 * 2 + 2) + (128 * 7 + 7)
+    assert (book.side_parameters, plain.side_parameters) == (side, 0)
+    held = 4 * (8 * 8 * 2 + 7)
+    assert book.training_bytes == plain.training_bytes + 2 * held + 12 * side
+    assert book.largest_batch(book.training_bytes) == 1
+    assert book.largest_batch(book.training_bytes - 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "depth"),
+    [
+        ("INPUT -> CONV 3 -> RELU -> FC 4", 2),
+        ("INPUT -> ( CONV 3 -> CONV 3 + CONV 3 ) -> FC 4", 3),
+        ("INPUT -> ( SKIP | CONV 3 -> CONV 3 ) -> AUX 0.3 [FC 1 -> FC 1 -> FC 1 -> FC 1] -> CONV 3", 3),
+        (RESNET_50, 50),
+    ],
+)
+def test_depth_is_the_longest_way_through_convs_and_fcs(text, depth):
+    assert book_of(text).depth == depth
+
+
+def test_resnet_50_has_its_published_numbers():
+    """He et al. 2015, table 1: 3.8 billion multiply-adds (their stride stands on the 1x1, torchvision's on the 3x3);
+    torchvision's count of parameters, and its 4.09 billion."""
+    book = ledger(complete(parse(RESNET_50)))
+    assert book.parameters == 25_557_032
+    assert round(book.macs / 1e9, 2) == 4.09
+    assert str(book.output) == "1x1x1000"
+    assert sum(row.word == "SUM" for row in book.rows) == 3 + 4 + 6 + 3
+
+
+def test_a_row_is_found_by_its_name_and_by_its_case_where_that_is_needed():
+    book = book_of("INPUT 8x8x3 -> Conv1: CONV 4 -> CONV 5 -> Last: FC")
+    assert [book.row(name).output.channels for name in ("Conv1", "conv1", "CONV1", "last")] == [4, 5, 4, 10]
+    with pytest.raises(DesignError) as caught:
+        book.row("las")
+    assert "no layer las" in str(caught.value) and "did you mean Last?" in str(caught.value)
+
+
 # Receptive fields, measured by which pixels a neuron's gradient reaches
 
 
@@ -350,6 +490,78 @@ def test_a_neuron_in_the_middle_sees_its_receptive_field_and_its_neighbour_a_jum
     assert (columns[1] - columns[0] + 1, rows[1] - rows[0] + 1) == book.receptive_field
     right, below = support(network, (110, 130), (middle[0] + 1, middle[1] + 1))
     assert (right[0] - columns[0], below[0] - rows[0]) == book.rows[-1].jump
+
+
+FULL = """POOL avg to 9x7 | POOL avg to 30x30 | UP 2 | UP 3 bilinear | UP 2 bilinear | SHORTCUT 6 stride 2
+| CONV depthwise 3x3 | CONV 2 3x3 dilation 3 pad 3 | CONV 2 2x4 stride 2x1 pad 0:1x1:2 | POOL avg 3x3 stride 2 pad 1
+| POOL l2 2x2 stride 1 | CONV 2 3x3 | CONV 2 5x1 | BN | RELU""".replace("\n", " ").split(" | ")
+# Side by side, all of the same size out.
+EVEN = [
+    "SKIP",
+    "CONV 2 3x3",
+    "CONV 2 7x1",
+    "CONV 2 3x3 dilation 2",
+    "POOL avg 3x3 stride 1 pad 1",
+    "UP 2 -> POOL avg 2x2",
+]
+EVEN += ["CONV 2 3x3 -> RELU -> CONV 2 1x5", "POOL avg 2x2 -> UP 2", "POOL avg 2x2 -> CONV 2 3x3 -> UP 2 bilinear"]
+
+
+def field_of(text):
+    """What the last layer's neurons see, across and down: the ledger's own, from its layers."""
+    seen = []
+    for layer in unfold(complete(parse(text))):
+        seen.append(behind(layer, [Seen(PIXEL, PIXEL) if at == INPUT else seen[at] for at in layer.sources]))
+    return seen[-1].across, seen[-1].down
+
+
+def drawn_net(chance):
+    """Branches and what follows them, of at most 400 pixels a side."""
+    while True:
+        sign, sides = chance.choice("|+"), chance.choices(EVEN, k=chance.randint(2, 3))
+        parts = chance.choices(FULL, k=chance.randint(1, 3))
+        text = f"INPUT 120x96x2 fit crop -> ( {f' {sign} '.join(sides)} ) -> {' -> '.join(parts)}"
+        if max(book_of(text).output.width, book_of(text).output.height) <= 400:
+            return text
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_neurons_of_any_network_see_the_pixels_that_their_gradients_reach(seed):
+    """Chains and branches, up and down, in float64 with positive weights; away from the edges, where zeros come in."""
+    text = drawn_net(random.Random(seed))
+    row, (across, down) = book_of(text).rows[-1], field_of(text)
+    network, picture = positive(text).eval(), torch.rand(1, 2, 96, 120, dtype=torch.float64, requires_grad=True)
+    out = network(picture)
+    assert out.shape[1:] == (row.output.channels, row.output.height, row.output.width)
+    sizes = set()
+    for step in range(-6, 7):
+        place = [out.shape[2] // 2 + step, out.shape[3] // 2 + step]
+        if not (0 <= place[0] < out.shape[2] and 0 <= place[1] < out.shape[3]):
+            continue
+        neurons = out[0, :, place[0], place[1]].sum()  # of every channel, as branches lie side by side in them
+        (gradient,) = torch.autograd.grad(neurons, picture, retain_graph=True)
+        touched = (gradient[0] != 0).any(0)
+        for ends, field, at, length in (
+            (touched.any(1).nonzero().flatten(), down, place[0], 96),
+            (touched.any(0).nonzero().flatten(), across, place[1], 120),
+        ):
+            rounds, part = divmod(at, len(field.lo))
+            lo, hi = field.lo[part] + rounds * field.shift, field.hi[part] + rounds * field.shift
+            if lo >= 8 and hi < length - 8:
+                assert (int(ends[0]), int(ends[-1])) == (lo, hi), text
+                sizes.add(hi - lo + 1)
+    assert not sizes or max(sizes) <= max(row.receptive_field)
+    assert (across.size, down.size) == row.receptive_field
+    assert (across.lo[0], down.lo[0]) == row.offset
+
+
+def test_a_flattened_vector_is_seen_whole_through_whatever_follows_it():
+    for after in ("UP 2 -> CONV 3 1x1", "SHORTCUT 900 -> CONV 3 1x1", "POOL avg to 1x1 -> CONV 3 1x1", "SOFTMAX"):
+        text = f"INPUT 12x8x1 -> CONV 2 3x3 pad 0 -> FLATTEN -> {after}"
+        picture = (torch.rand(1, 1, 8, 12, dtype=torch.float64) + 0.5).requires_grad_()
+        positive(text)(picture).flatten()[0].backward()
+        assert bool((picture.grad != 0).all()), after
+        assert book_of(text).receptive_field == (12, 8), after
 
 
 def test_max_pools_see_as_far_as_averages():

@@ -13,9 +13,24 @@ from torch.nn import functional as F
 from torchbeam.design.complete import complete
 from torchbeam.design.layers import unfold
 from torchbeam.design.notation import parse
-from torchbeam.design.sizing import output, parameters, slides, windows
+from torchbeam.design.sizing import filters, joined, output, parameters, settled, slides, windows
 from torchbeam.design.volume import Slide, Volume, Window
-from torchbeam.design.words import ACTIVATIONS, Activation, BatchNorm, Conv, Dropout, Fc, Flatten, Pool, Softmax
+from torchbeam.design.words import (
+    ACTIVATIONS,
+    Activation,
+    BatchNorm,
+    Conv,
+    Dropout,
+    Fc,
+    Flatten,
+    Join,
+    Lrn,
+    Pool,
+    Shortcut,
+    Skip,
+    Softmax,
+    Up,
+)
 from torchbeam.errors import DesignError, FitError
 
 torch.set_num_threads(1)
@@ -110,12 +125,141 @@ def test_fc_bn_and_flatten_have_the_parameters_and_sizes_of_torchs(volume, units
 
 
 @pytest.mark.parametrize(
-    "word", [*map(Activation, ACTIVATIONS), BatchNorm(), Dropout(), Softmax()], ids=lambda word: type(word).__name__
+    "word",
+    [*map(Activation, ACTIVATIONS), BatchNorm(), Dropout(), Softmax(), Lrn(), Skip()],
+    ids=lambda word: type(word).__name__,
 )
 def test_what_works_on_each_number_keeps_the_volume(word):
     volume = Volume(3, 4, 5)
     assert output(word, volume, "error") == volume
-    assert isinstance(word, BatchNorm) or parameters(word, volume) == (0, 0)
+    learnt = {BatchNorm(): (3, 3), Activation("PRELU"): (1, 0)}
+    assert parameters(word, volume) == learnt.get(word, (0, 0))
+
+
+@PROPERTY
+@given(volumes, st.integers(1, 8), st.integers(1, 4), pairs, pairs)
+def test_up_shortcut_and_depthwise_have_the_sizes_and_parameters_of_torchs(volume, by, more, stride, kernel):
+    picture = torch.empty(1, volume.channels, volume.height, volume.width, device="meta")
+    enlarged = F.interpolate(picture, scale_factor=by)
+    assert output(Up(by), volume, "error") == Volume(*enlarged.shape[1:])
+    taken = F.pad(picture[:, :, :: stride[0], :: stride[1]], (0, 0, 0, 0, 0, more))
+    assert output(Shortcut(volume.channels + more, stride), volume, "error") == Volume(*taken.shape[1:])
+    assert output(Shortcut(None, stride), volume, "error").channels == volume.channels
+    word = Conv(None, kernel, stride, ((5, 0), (5, 0)), connect="depthwise")
+    judge = nn.Conv2d(volume.channels, volume.channels, kernel, stride, 0, 1, volume.channels, device="meta")
+    assert output(word, volume, "crop") == Volume(*judge(F.pad(picture, (5, 0, 5, 0))).shape[1:])
+    assert parameters(word, volume) == (judge.weight.numel(), judge.bias.numel())
+    assert filters(word, volume) == (judge.out_channels, judge.groups)
+
+
+@PROPERTY
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 60))
+def test_a_pool_to_a_size_has_torchs_windows_the_widest_of_them_told(height, width, places):
+    volume, word = Volume(2, height, width), Pool("avg", to=(places, 3))
+    assert output(word, volume, "error") == Volume(2, places, 3)
+    row = torch.rand(1, 1, height, dtype=torch.float64, requires_grad=True)
+    read = torch.autograd.functional.jacobian(lambda x: F.adaptive_avg_pool1d(x, places).flatten(), row)
+    assert windows(word, volume)[0].size == int((read != 0).sum(-1).max())
+
+
+def test_settled_gives_a_word_what_its_own_defaults_give_it_and_nothing_else():
+    assert settled(Conv()) == Conv(None, (3, 3), padding=((1, 1), (1, 1)))
+    assert settled(Conv(kernel_size=(1, 5), connect="depthwise")).pads == ((0, 0), (2, 2))
+    assert settled(Pool()) == Pool("max", "window", (2, 2), (2, 2))
+    assert settled(Pool("avg", kernel_size=(3, 2))).stride == (3, 2)
+    assert settled(Pool(to=(7, 7))) == Pool("max", to=(7, 7))
+    assert settled(Pool("avg", "global")) == Pool("avg", "global")
+    assert settled(Activation("LEAKYRELU")).slope == nn.LeakyReLU().negative_slope
+    assert settled(Fc()) == Fc() and settled(Activation("RELU")) == Activation("RELU")
+
+
+# Joins
+
+
+@pytest.mark.parametrize(
+    ("kind", "volumes", "out"),
+    [
+        ("sum", [Volume(3, 4, 5)] * 3, Volume(3, 4, 5)),
+        ("concat", [Volume(3, 4, 5), Volume(1, 4, 5), Volume(3, 4, 5)], Volume(7, 4, 5)),
+    ],
+)
+def test_branches_come_to_the_sum_or_to_all_their_depths(kind, volumes, out):
+    assert joined(Join(kind), tuple(volumes), "join") == out
+
+
+@pytest.mark.parametrize(
+    ("text", "what", "got", "remedy"),
+    [
+        (
+            "INPUT 8x6x3 -> ( CONV 4 + SKIP )",
+            "sum1: branches of different volumes cannot be added",
+            "8x6x4 + 8x6x3",
+            "end the other branch with CONV 4 1x1, or write ( | ) to join them in depth",
+        ),
+        (
+            "INPUT 8x8x3 -> ( CONV 4 2x2 stride 2 pad 0 + SKIP )",
+            "sum1: branches of different volumes cannot be added",
+            "4x4x4 + 8x8x3",
+            "put CONV 4 1x1 stride 2 fit crop in place of the other branch's last layer",
+        ),
+        (
+            "INPUT 8x8x3 -> ( SKIP + SKIP + CONV 3 3x3 pad 0 )",
+            "sum1: branches of different volumes cannot be added",
+            "8x8x3 + 8x8x3 + 6x6x3",
+            "give the branches the same strides, and pads that keep their sizes alike",
+        ),
+        (
+            "INPUT 8x8x3 -> x: ( CONV 4 | POOL 2x2 )",
+            "x.concat1: branches of different width and height cannot lie side by side in depth",
+            "8x8x4 | 4x4x3",
+            "give the branches the same strides",
+        ),
+    ],
+)
+def test_branches_that_do_not_match_are_refused_with_their_volumes(text, what, got, remedy):
+    with pytest.raises(DesignError) as caught:
+        sized(text)
+    error = caught.value
+    assert (what, got) == (error.what, error.got)
+    assert remedy in error.remedy and "from every branch, as from the first" in error.expected
+
+
+@pytest.mark.parametrize(
+    ("text", "remedied"),
+    [
+        ("INPUT 8x6x3 -> ( CONV 4 + SKIP )", "INPUT 8x6x3 -> ( CONV 4 + SKIP -> CONV 4 1x1 )"),
+        (
+            "INPUT 8x8x3 -> ( CONV 4 2x2 stride 2 pad 0 + SKIP )",
+            "INPUT 8x8x3 -> ( CONV 4 2x2 stride 2 pad 0 + CONV 4 1x1 stride 2 fit crop )",
+        ),
+    ],
+)
+def test_the_remedy_of_branches_that_do_not_match_mends_them(text, remedied):
+    with pytest.raises(DesignError, match="cannot be added"):
+        sized(text)
+    assert sized(remedied).channels == 4
+
+
+def test_a_shortcut_adds_channels_and_takes_none_away():
+    with pytest.raises(DesignError) as caught:
+        sized("INPUT 8x8x3 -> CONV 8 -> SHORTCUT 4")
+    assert "shortcut1: 8 channels cannot become 4 by adding zeros" in str(caught.value)
+    assert "8 or more" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INPUT -> [UP 64]*5",
+        "INPUT 40000x40000x3 -> FLATTEN",
+        "INPUT -> [( SKIP | SKIP )]*29",
+        "INPUT -> CONV 1 1x1 pad 1000000000",
+    ],
+)
+def test_no_volume_grows_beyond_what_can_be_printed(text):
+    with pytest.raises(DesignError, match=r"a volume of \d+x\d+x\d+ is too large") as caught:
+        sized(text)
+    assert "sides of at most 1,000,000,000" in str(caught.value)
 
 
 def test_windows_are_down_then_across_with_their_defaults():

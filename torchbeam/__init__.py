@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from torchbeam.design.notation import parse as parse
     from torchbeam.design.notation import write as write
     from torchbeam.jobs.describe import describe as describe
+    from torchbeam.jobs.describe import lint as lint
     from torchbeam.jobs.evaluate import evaluate as evaluate
     from torchbeam.jobs.predict import Model as Model
     from torchbeam.jobs.predict import load_model as load_model
     from torchbeam.jobs.predict import predict as predict
     from torchbeam.jobs.predict import save_model as save_model
     from torchbeam.jobs.train import train as train
+    from torchbeam.jobs.zoo import zoo as zoo
     from torchbeam.network.build import build as build
 
 # Every public name and the module it is in; the same names as above, which type checkers read.
@@ -29,6 +31,7 @@ PUBLIC = {
     "describe": "torchbeam.jobs.describe",
     "errors": "torchbeam.errors",
     "evaluate": "torchbeam.jobs.evaluate",
+    "lint": "torchbeam.jobs.describe",
     "load_data": "torchbeam.data.load",
     "load_model": "torchbeam.jobs.predict",
     "parse": "torchbeam.design.notation",
@@ -36,6 +39,7 @@ PUBLIC = {
     "save_model": "torchbeam.jobs.predict",
     "train": "torchbeam.jobs.train",
     "write": "torchbeam.design.notation",
+    "zoo": "torchbeam.jobs.zoo",
 }
 
 

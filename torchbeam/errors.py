@@ -62,11 +62,21 @@ class Mistake(TorchbeamError):
 class NotationError(Mistake):
     """The text of a network cannot be read; `line` and `column` count from 1."""
 
-    def __init__(self, what: str, *, line: int, column: int, shown: str, expected: str = "", remedy: str = "") -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        line: int,
+        column: int,
+        shown: str,
+        expected: str = "",
+        got: str = "",
+        remedy: str = "",
+    ) -> None:
         self.line = line
         self.column = column
         where = f"{what} (line {line}, column {column})"
-        super().__init__(where, shown=shown, expected=expected, remedy=remedy)
+        super().__init__(where, shown=shown, expected=expected, got=got, remedy=remedy)
 
 
 class DesignError(Mistake):
@@ -74,7 +84,16 @@ class DesignError(Mistake):
 
 
 class FitError(DesignError):
-    """A window does not fit its input a whole number of times."""
+    """A window does not fit its input a whole number of times.
+
+    way: the layers that led there, as text: 'INPUT 224x224x3', 'conv1 55x55x96'.
+    """
+
+    def __init__(
+        self, what: str, *, expected: str = "", got: str = "", remedy: str = "", way: tuple[str, ...] = ()
+    ) -> None:
+        self.way = way
+        super().__init__(what, expected=expected, got=got, remedy=remedy)
 
 
 class DataError(Mistake):

@@ -21,6 +21,7 @@ from torchbeam.version import __version__
 # Every verb, where it is, and what it does.
 VERBS = {
     "describe": ("torchbeam.cli.describe", "size a network: volumes, parameters, memory, receptive fields"),
+    "zoo": ("torchbeam.cli.zoo", "list the named networks with their numbers"),
     "train": ("torchbeam.cli.train", "train a classifier on pictures and measure it"),
     "evaluate": ("torchbeam.cli.evaluate", "measure a model file on labelled pictures"),
     "predict": ("torchbeam.cli.predict", "say what pictures show"),

@@ -4,41 +4,39 @@ The grammar is notation.lark. Nothing here knows sizes: a text that parses may s
 does not fit together, which `complete` and `unfold` tell.
 """
 
-import difflib
-import math
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
 from lark import Lark, Token
-from lark.exceptions import UnexpectedCharacters, UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedInput
 
-from torchbeam.design.volume import Volume
-from torchbeam.design.words import (
-    ACTIVATIONS,
-    MAX_NUMBER,
-    WORDS,
-    Activation,
-    Argument,
-    Design,
-    Group,
-    Input,
-    Link,
-    Net,
-    Word,
-    arguments,
-    spelling,
+from torchbeam.design.activations import ACTIVATIONS
+from torchbeam.design.arguments import (
+    RESERVED,
+    VOCABULARY,
+    ArgumentError,
+    listed,
+    names_of,
+    nearest,
+    plain,
+    read_word,
+    real,
+    whole,
+    write_word,
 )
+from torchbeam.design.expand import ExpansionError, expanded, wrong_number
+from torchbeam.design.nets import Aux, Branches, Call, Define, Design, Group, Link, Net, Open, Step
+from torchbeam.design.pointing import error_at, syntax_error
 from torchbeam.errors import DesignError, NotationError
 
+WORDS_TOLD = tuple(word for word in VOCABULARY if word not in ACTIVATIONS)
 MAX_CHARACTERS = 200_000
 MAX_DEPTH = 32
-MAX_LAYERS = 10_000
+MAX_PIECES = 32  # behind one word: the parameters of a definition, the arguments of a step
 LINE_WIDTH = 100
 
 Node = Any  # lark types the children of its trees no further
-
-VOCABULARY = ("INPUT", *WORDS, *ACTIVATIONS)
 
 
 def parse(text: str) -> Design:
@@ -59,38 +57,8 @@ def parse(text: str) -> Design:
     try:
         tree = _parser().parse(text)
     except UnexpectedInput as error:
-        raise _syntax_error(text, error) from None
+        raise syntax_error(text, error) from None
     return _Reader(text).design(tree)
-
-
-def write(design: Design) -> str:
-    """The text of a design, in lines of at most about 100 characters.
-
-    >>> write(parse("input 8x8x1 -> [conv 4 3x3, relu -> pool]*2 -> fc 10".replace(", relu", " -> relu")))
-    'INPUT 8x8x1 -> [CONV 4 3x3 -> RELU -> POOL]*2 -> FC 10'
-    """
-    steps = [write_word(design.input), *(_write_link(link) for link in design.net)]
-    lines = [steps[0]]
-    for step in steps[1:]:
-        longer = f"{lines[-1]} -> {step}"
-        if len(longer) <= LINE_WIDTH:
-            lines[-1] = longer
-        else:
-            lines.append(f"-> {step}")
-    return "\n".join(lines)
-
-
-def write_word(word: Word | Input) -> str:
-    """The text of one word: 'CONV 96 11x11 stride 4 pad 0'."""
-    parts = [spelling(word)]
-    for argument in arguments(word):
-        value = getattr(word, argument.field)
-        if value is None or value == _default(word, argument.field):
-            continue
-        if argument.keyword:
-            parts.append(argument.keyword)
-        parts.append(_write_value(argument, value))
-    return " ".join(parts)
 
 
 @cache
@@ -104,16 +72,17 @@ class _Reader:
 
     def __init__(self, text: str) -> None:
         self.text = text
+        self.defines: dict[str, Define] = {}  # by name in small letters; bodies are read later
+        self.scope: dict[str, str] = {}  # the names that stand for values here, as they were spelt first
+        self.places: dict[int, tuple[Step, list[Token]]] = {}  # where a step stands, by its identity
 
-    def error(self, what: str, at: Token, *, expected: str = "", remedy: str = "") -> NotationError:
-        line, column = at.line or 1, at.column or 1
-        shown = _caret(self.text, line, column, len(at))
-        what, remedy = (said.replace(str(at), _short(at)) for said in (what, remedy))
-        return NotationError(what, line=line, column=column, shown=shown, expected=expected, remedy=remedy)
+    def error(self, what: str, at: Token, *, expected: str = "", got: str = "", remedy: str = "") -> NotationError:
+        return error_at(self.text, at, what, expected=expected, got=got, remedy=remedy)
 
     def design(self, tree: Node) -> Design:
         self.check_depth()
-        first, *rest = tree.children[0].children
+        net, *defines = tree.children
+        first, *rest = net.children
         name, step = first.children
         start = next(first.scan_values(_is_token))
         if step.data != "word" or step.children[0].upper() != "INPUT":
@@ -122,55 +91,86 @@ class _Reader:
         if name is not None:
             raise self.error("INPUT takes no name", start, remedy="write INPUT without a name before it")
         if not rest:
-            raise self.error(
-                "nothing follows INPUT",
-                start,
-                expected="at least one layer, as in 'INPUT -> FC'",
-            )
-        self.count_layers(rest)
-        self.check_names(tree.children[0], set())
-        return Design(self.word(step), self.net(rest))
+            raise self.error("nothing follows INPUT", start, expected="at least one layer, as in 'INPUT -> FC'")
+        if step.children[-1] is not None:
+            raise self.error("INPUT takes no network in brackets", start, expected="-> before the bracket")
+        self.check_names(net, set())
+        defines = [define for define in defines if define is not None]
+        for define in defines:
+            self.declare(define)
+        values = {low: d.name for low, d in self.defines.items() if isinstance(d.body, str)}
+        where = tuple(self.define(define, values) for define in defines)
+        self.scope = values
+        word = self.literal("INPUT", step.children[0], [part.children[0] for part in step.children[1:-1]])
+        design = Design(word, self.net(rest), where)
+        try:
+            expanded(design)
+        except ExpansionError as error:
+            raise self.at_step(error) from None
+        return design
+
+    def at_step(self, error: ExpansionError) -> NotationError:
+        """The error of an expansion, at the place of its step."""
+        _, tokens = self.places[id(error.step)]
+        at = tokens[error.piece + 1] if error.piece + 1 < len(tokens) else tokens[0]
+        return self.error(error.what, at, expected=error.expected, got=error.got, remedy=error.remedy)
 
     def check_depth(self) -> None:
         """Refuses brackets nested deeper than MAX_DEPTH, before anything walks down them."""
         depth = 0
         for row, line in enumerate(self.text.split("\n"), 1):
             for column, letter in enumerate(line.partition("#")[0], 1):
-                depth += (letter == "[") - (letter == "]")
+                depth += (letter in "[(") - (letter in "])")
                 if depth > MAX_DEPTH:
-                    at = Token("LSQB", "[", line=row, column=column)
+                    at = Token("LSQB", letter, line=row, column=column)
                     raise self.error(f"brackets nest deeper than {MAX_DEPTH}", at)
 
-    def count_layers(self, links: list[Node]) -> int:
-        """How many layers the links unroll to; refuses more than MAX_LAYERS."""
-        total = 0
-        for link in links:
-            step = link.children[1]
-            at = next(step.scan_values(_is_token))
-            if step.data == "word":
-                total += 1
-            else:
-                body, times = step.children
-                at = at if times is None else times
-                total += (1 if times is None else self.whole(times, "a repeat")) * self.count_layers(body.children)
-            if total > MAX_LAYERS:
-                raise self.error(
-                    f"the network has more than {MAX_LAYERS:,} layers", at, expected=f"at most {MAX_LAYERS:,}"
-                )
-        return total
-
     def check_names(self, net: Node, seen: set[str]) -> None:
-        """Refuses a name said twice in one scope; only a named group opens a scope of its own."""
+        """Refuses a name said twice in one scope; only a named bracket opens a scope of its own."""
         for link in net.children:
             name, step = link.children
             if name is not None and str(name) in seen:
                 raise self.error(f"two layers are named {name}", name, remedy="give each its own name")
             if name is not None:
                 seen.add(str(name))
-            if step.data == "group":
-                self.check_names(step.children[0], seen if name is None else set())
+            inside = seen if name is None and step.data != "word" else set()
+            for child in step.children:
+                if not _is_token(child) and child is not None and child.data == "net":
+                    self.check_names(child, inside)
 
-    def net(self, links: list[Any]) -> Net:
+    def declare(self, define: Node) -> None:
+        """Notes a definition's name and parameters, so that others may use it before it is read."""
+        name, *parameters, body = define.children
+        self.check_pieces(name, parameters)
+        for at in (name, *parameters):
+            if at.upper() in VOCABULARY or at.lower() in RESERVED:
+                raise self.error(
+                    f"{at} means something in the notation already",
+                    at,
+                    remedy=f"choose another name, as in my_{at.lower()}",
+                )
+        if name.lower() in self.defines:
+            raise self.error(f"{name} is defined twice", name, remedy="give each its own name")
+        lows = [parameter.lower() for parameter in parameters]
+        for low, at in zip(lows, parameters, strict=True):
+            if lows.count(low) > 1:
+                raise self.error(f"two parameters are named {at}", at, remedy="give each its own name")
+        is_value = body.data == "value"
+        if is_value and parameters:
+            raise self.error(f"{name} is a value and takes no parameters", parameters[0])
+        said: Any = plain(body.children[0]) if is_value else ()
+        self.defines[name.lower()] = Define(str(name), tuple(map(str, parameters)), said)
+
+    def define(self, define: Node, values: dict[str, str]) -> Define:
+        known = self.defines[define.children[0].lower()]
+        if isinstance(known.body, str):
+            return known
+        self.scope = values | {parameter.lower(): parameter for parameter in known.parameters}
+        body = define.children[-1]
+        self.check_names(body, set())
+        return Define(known.name, known.parameters, self.net(body.children))
+
+    def net(self, links: list[Node]) -> Net:
         return tuple(self.link(link) for link in links)
 
     def link(self, link: Node) -> Link:
@@ -183,249 +183,192 @@ class _Reader:
                 remedy=f"choose another name, as in '{label.lower()}_1: ...'",
             )
         if step.data == "word":
-            word = self.word(step)
-            if isinstance(word, Input):
-                raise self.error(
-                    "INPUT stands only at the beginning",
-                    step.children[0],
-                    remedy="take the second INPUT out",
-                )
-            return Link(word, label)
-        body, times = step.children
-        net = self.net(body.children)
-        if times is None:
-            return Link(Group(net), label)
-        try:
-            return Link(Group(net, self.whole(times, "a repeat")), label)
-        except DesignError as error:
-            raise self.error(error.what, times, expected=error.expected) from None
+            return Link(self.word(step), label)
+        *nets, times = step.children
+        if step.data == "single":
+            at = next(step.scan_values(_is_token))
+            raise self.error("one branch alone is joined with nothing", at, expected="( a | b ), ( a + b ) or [ a ]")
+        inside = tuple(self.net(net.children) for net in nets)
+        start = next(step.scan_values(_is_token))
+        if step.data == "group":
+            return Link(self.group(inside[0], times, start), label)
+        branches = Branches(step.data, inside)
+        self.places[id(branches)] = (branches, [start])
+        return Link(branches if times is None else self.group((Link(branches),), times, start), label)
 
-    def word(self, tree: Node) -> Any:
-        name, *given = tree.children
+    def group(self, net: Net, times: Node, start: Token) -> Group:
+        at = start if times is None else times.children[0]
+        count: int | str = 1
+        try:
+            if times is not None:
+                count = self.scope[at.lower()] if at.lower() in self.scope else whole(at, "a repeat")
+            group = Group(net, count)
+        except DesignError as error:
+            raise self.error(error.what, at, expected=error.expected) from None
+        self.places[id(group)] = (group, [at])
+        return group
+
+    def word(self, tree: Node) -> Step:
+        name, *given, net = tree.children
+        tokens = [part.children[0] for part in given]
         word = name.upper()
-        if word not in VOCABULARY:
+        if net is not None and word != "AUX":
+            raise self.error(f"{name} takes no network in brackets", name, expected="-> before the bracket")
+        step: Step
+        if word == "AUX":
+            step = self.aux(name, tokens, net)
+        elif word == "INPUT":
+            raise self.error("INPUT stands only at the beginning", name, remedy="take the second INPUT out")
+        elif word in VOCABULARY:
+            own = names_of(word)
+            is_open = any(token.lower() in self.scope and token.lower() not in own for token in tokens)
+            step = self.open(word, tokens) if is_open else self.literal(word, name, tokens)
+        else:
+            step = self.call(name, tokens)
+        self.places[id(step)] = (step, [name, *tokens])
+        return step
+
+    def literal(self, word: str, name: Token, tokens: list[Token]) -> Any:
+        try:
+            return read_word(word, tokens)
+        except ArgumentError as error:
+            at = name if error.piece < 0 else tokens[error.piece]
+            raise self.error(error.what, at, expected=error.expected, remedy=error.remedy) from None
+
+    def open(self, word: str, tokens: list[Token]) -> Open:
+        """A word with names among its arguments; all but those names are checked now, their values when used."""
+        self.check_pieces(word, tokens)
+        for token in tokens:
+            if token.type == "NAME" and token.lower() not in self.scope and token.lower() not in names_of(word):
+                known = [*sorted(names_of(word)), *self.scope.values()]
+                raise self.error(
+                    f"{word} does not understand {token}",
+                    token,
+                    expected=listed(known),
+                    remedy=nearest(token.lower(), known),
+                )
+        own = names_of(word)
+        return Open(word, tuple(plain(t) if t.lower() in own else self.scope.get(t.lower(), plain(t)) for t in tokens))
+
+    def call(self, name: Token, tokens: list[Token]) -> Call:
+        define = self.defines.get(name.lower())
+        if define is None:
+            known = [define.name for define in self.defines.values() if not isinstance(define.body, str)]
             raise self.error(
                 f"unknown word {name}",
                 name,
-                expected="one of " + " ".join(VOCABULARY),
-                remedy=_nearest(word, VOCABULARY),
+                expected="one of " + " ".join((*WORDS_TOLD, *known[:20])) + ", or an activation such as RELU",
+                remedy=nearest(name, known) or nearest(name.upper(), VOCABULARY),
             )
-        kind: Any = Input if word == "INPUT" else WORDS.get(word, Activation)
-        takes = arguments(Activation(word) if kind is Activation else kind())
-        fields = self.fields(word, takes, [part.children[0] for part in given])
-        if kind is Activation:
-            fields["kind"] = word
+        if isinstance(define.body, str):
+            raise self.error(f"{name} is a value, not a layer", name, expected="a word, as in FC " + define.name)
+        if len(tokens) != len(define.parameters):
+            error = wrong_number(define, len(tokens))
+            raise self.error(error.what, name, expected=error.expected)
+        return Call(define.name, self.pieces(tokens))
+
+    def aux(self, name: Token, tokens: list[Token], net: Node) -> Aux:
+        if len(tokens) != 1 or net is None:
+            raise self.error("AUX takes a weight and a network in brackets", name, expected="as in AUX 0.3 [FC]")
+        inside = self.net(net.children)
         try:
-            return kind(**fields)
+            token = tokens[0]
+            return Aux(self.scope[token.lower()] if token.lower() in self.scope else real(token), inside)
         except DesignError as error:
-            raise self.error(
-                error.what,
-                name,
-                expected=error.expected,
-                remedy=error.remedy,
-            ) from None
+            raise self.error(error.what, tokens[0], expected=error.expected) from None
 
-    def fields(self, word: str, takes: tuple[Argument, ...], given: list[Token]) -> dict[str, Any]:
-        keywords = {argument.keyword: argument for argument in takes if argument.keyword}
-        found: dict[str, Any] = {}
-        tokens = iter(given)
-        for token in tokens:
-            argument = keywords.get(token.lower()) if token.type == "NAME" else None
-            if argument is not None:
-                value_at = next(tokens, None)
-                if value_at is None:
-                    raise self.error(f"{token} of {word} has no value", token, expected=_EXPECTED[argument.kind])
-            else:
-                argument, value_at = self.positional(word, takes, token), token
-            if argument.field in found:
-                raise self.error(f"{word} is told its {argument.noun} twice", token)
-            found[argument.field] = self.value(argument, value_at)
-        return found
+    def check_pieces(self, name: str, tokens: list[Token]) -> None:
+        """Refuses more than MAX_PIECES behind a word, before they are read again wherever a definition is used."""
+        if len(tokens) > MAX_PIECES:
+            raise self.error(f"too many words behind {name}", tokens[MAX_PIECES], expected=f"at most {MAX_PIECES}")
 
-    def positional(self, word: str, takes: tuple[Argument, ...], token: Token) -> Argument:
-        """The argument a bare token stands for, told by its form: a number, a size or a name."""
-        for argument in takes:
-            if argument.keyword:
-                continue
-            if token.type == "NAME" and token.lower() in argument.choices:
-                return argument
-            if token.type == "SIZE" and argument.kind in ("size", "volume"):
-                return argument
-            if token.type == "NUMBER" and argument.kind in ("count", "number"):
-                return argument
-        understood = [argument.keyword or "|".join(argument.choices) or _EXPECTED[argument.kind] for argument in takes]
-        names = [a.keyword for a in takes if a.keyword] + [c for a in takes for c in a.choices]
-        raise self.error(
-            f"{word} does not understand {token}",
-            token,
-            expected=", ".join(understood) or f"nothing behind {word}",
-            remedy=_nearest(token.lower(), names) if token.type == "NAME" else "",
-        )
-
-    def value(self, argument: Argument, token: Token) -> Any:
-        match argument.kind:
-            case "count":
-                return self.whole(token, argument.noun)
-            case "size":
-                width, height = self.numbers(token, 2)
-                return (height, width)
-            case "pads":
-                (left, right), (top, bottom) = self.pads(token)
-                return ((top, bottom), (left, right))
-            case "volume":
-                return self.volume(token)
-            case "number":
-                return self.real(token)
-            case "yes or no":
-                if token.lower() not in ("yes", "no"):
-                    raise self.error(f"{argument.noun} cannot be {token}", token, expected="yes or no")
-                return token.lower() == "yes"
-            case "choice":
-                if token.lower() not in argument.choices:
-                    raise self.error(
-                        f"{argument.noun} cannot be {token}",
-                        token,
-                        expected=" or ".join(argument.choices),
-                        remedy=_nearest(token.lower(), argument.choices),
-                    )
-                return token.lower()
-
-    def whole(self, token: Token, what: str) -> int:
-        if token.type != "NUMBER" or not token.isdigit():
-            raise self.error(f"{what} cannot be {token}", token, expected="a whole number")
-        return self.integer(token, token)
-
-    def real(self, token: Token) -> float:
-        if token.type != "NUMBER" or not math.isfinite(float(token)):
-            raise self.error(f"{token} is not a number here", token, expected="a number, as in 0.5")
-        return float(token)
-
-    def integer(self, digits: str, at: Token) -> int:
-        if len(digits) > 10 or int(digits) > MAX_NUMBER:
-            raise self.error(f"{digits[:12]} is too large", at, expected=f"at most {MAX_NUMBER:,}")
-        return int(digits)
-
-    def numbers(self, token: Token, count: int) -> tuple[int, ...]:
-        """A size of `count` numbers, or one number for all of them."""
-        if token.type == "NUMBER" and token.isdigit():
-            return (self.integer(token, token),) * count
-        parts = token.lower().replace("×", "x").split("x")
-        if token.type != "SIZE" or len(parts) != count or ":" in token:
-            raise self.error(f"{token} is not a size here", token, expected=_EXPECTED["size"], remedy="")
-        return tuple(self.integer(part, token) for part in parts)
-
-    def pads(self, token: Token) -> list[tuple[int, int]]:
-        """[(left, right), (top, bottom)] from '2', '0:1', '3x1' or '0:1x2'."""
-        parts = token.lower().replace("×", "x").split("x") if token.type in ("SIZE", "NUMBER") else []
-        if not 1 <= len(parts) <= 2 or not all(p.replace(":", "").isdigit() for p in parts):
-            raise self.error(f"a pad cannot be {token}", token, expected=_EXPECTED["pads"])
-        sides = [tuple(self.integer(side, token) for side in part.split(":")) for part in parts]
-        pairs = [(side[0], side[-1]) for side in sides]
-        return pairs * 2 if len(pairs) == 1 else pairs
-
-    def volume(self, token: Token) -> Volume:
-        parts = token.lower().replace("×", "x").split("x")
-        if len(parts) != 3 or ":" in token:
-            raise self.error(f"{token} is not a volume", token, expected="width x height x depth, as in 32x32x3")
-        width, height, channels = (self.integer(part, token) for part in parts)
-        try:
-            return Volume(channels, height, width)
-        except DesignError as error:
-            raise self.error(error.what, token, expected=error.expected) from None
+    def pieces(self, tokens: list[Token]) -> tuple[str, ...]:
+        """The arguments in their one spelling; names as they were spelt first."""
+        return tuple(self.scope.get(token.lower()) or plain(token) for token in tokens)
 
 
-_EXPECTED = {
-    "count": "a whole number",
-    "size": "a size as in 3x3 (width x height)",
-    "pads": "a pad as in 2, 3x1 (across x down) or 0:1 (near:far)",
-    "number": "a number, as in 0.5",
-    "yes or no": "yes or no",
-    "choice": "one of its choices",
-    "volume": "width x height x depth, as in 32x32x3",
-}
+def write(design: Design) -> str:
+    """The text of a design, in lines of at most about 100 characters, its definitions behind 'where'.
 
-_READABLE = {
-    "NAME": "a word",
-    "NUMBER": "a number",
-    "SIZE": "a size",
-    "_ARROW": "->",
-    "COLON": ":",
-    "LSQB": "[",
-    "RSQB": "]",
-    "STAR": "*",
-    "$END": "the end",
-}
+    >>> write(parse("input 8x8x1 -> [conv 4 3x3, relu -> pool]*2 -> fc 10".replace(", relu", " -> relu")))
+    'INPUT 8x8x1 -> [CONV 4 3x3 -> RELU -> POOL]*2 -> FC 10'
+    """
+    text = "\n".join(_fill([write_word(design.input)], design.net))
+    if not design.where:
+        return text
+    return f"{text}\nwhere\n" + ";\n".join(map(_write_define, design.where))
 
 
-def _syntax_error(text: str, error: UnexpectedInput) -> NotationError:
-    if isinstance(error, UnexpectedCharacters):
-        found, width = repr(text[error.pos_in_stream]), 1
-    elif isinstance(error, UnexpectedToken) and error.token.type != "$END":
-        found, width = repr(_short(error.token)), len(error.token)
-    else:
-        found, width = "the end of the text", 1
-    accepted: set[str] = getattr(error, "expected", None) or getattr(error, "allowed", None) or set()
-    line, column = error.line, error.column
-    if found == "the end of the text" or line < 1:
-        lines = text.rstrip().split("\n")
-        line, column = len(lines), len(lines[-1]) + 1
-    return NotationError(
-        f"did not expect {found} here",
-        line=line,
-        column=column,
-        shown=_caret(text, line, column, width),
-        expected=" or ".join(sorted(_READABLE.get(name, name) for name in accepted)),
-    )
+def _fill(lines: list[str], net: Net) -> list[str]:
+    """The lines, the links behind them: broken before arrows and, where a link alone is too long for a line, inside
+    its brackets."""
+    for link in net:
+        arrow = "-> " if lines else ""
+        step = _write_link(link)
+        if lines and len(lines[-1]) + len(step) + 4 <= LINE_WIDTH:
+            lines[-1] += f" -> {step}"
+        elif len(step) + 3 <= LINE_WIDTH or not isinstance(link.step, Group | Branches | Aux):
+            lines.append(arrow + step)
+        else:
+            first, *rest = _open_lines(link)
+            lines += [arrow + first, *(" " * len(arrow) + line for line in rest)]
+    return lines
 
 
-def _caret(text: str, line: int, column: int, width: int) -> str:
-    """The line with carets under the place, cut to a window of 76 characters around it."""
-    lines = text.split("\n")
-    row = "".join(letter if letter.isprintable() else " " for letter in lines[min(line, len(lines)) - 1])
-    start = max(0, column - 40)
-    shown = row[start : start + 76]
-    carets = "^" * max(1, min(width, 76 - (column - 1 - start)))
-    return shown + "\n" + " " * (column - 1 - start) + carets
+def _open_lines(link: Link) -> list[str]:
+    """A bracket over several lines, its insides indented."""
+    name, step = f"{link.name}: " if link.name else "", link.step
+    if isinstance(step, Group | Aux):
+        before, after = ("", _times(step)) if isinstance(step, Group) else (f"AUX {step.weight} ", "")
+        return [f"{name}{before}[", *(f"  {line}" for line in _fill([], step.net)), f"]{after}"]
+    if not isinstance(step, Branches):
+        return [_write_link(link)]
+    lines = [f"{name}("]
+    for at, net in enumerate(step.nets):
+        first, *rest = _fill([], net)
+        lines += [("  " if at == 0 else f"{_SIGNS[step.kind]} ") + first, *(f"  {line}" for line in rest)]
+    return [*lines, ")"]
 
 
-def _short(token: str) -> str:
-    return str(token) if len(token) <= 40 else f"{token[:40]}..."
+_SIGNS = {"concat": "|", "sum": "+"}
 
 
-def _nearest(word: str, known: tuple[str, ...] | list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]}?" if close else ""
+def _times(group: Group) -> str:
+    return "" if group.count == 1 else f"*{group.count}"
+
+
+def _write_define(define: Define) -> str:
+    head = " ".join((define.name, *define.parameters)) + " = "
+    if isinstance(define.body, str):
+        return head + define.body
+    first, *rest = _fill([], define.body)
+    return "\n".join((head + first, *(f"  {line}" for line in rest)))
+
+
+def _write_link(link: Link) -> str:
+    match link.step:
+        case Group(net=(Link(step=Branches() as branches, name=""),)) if link.step.count != 1:
+            text = _write_branches(branches) + _times(link.step)
+        case Group(net=net):
+            text = f"[{_write_net(net)}]{_times(link.step)}"
+        case Branches():
+            text = _write_branches(link.step)
+        case Aux(weight=weight, net=net):
+            text = f"AUX {weight} [{_write_net(net)}]"
+        case Call(name=name, arguments=pieces) | Open(word=name, arguments=pieces):
+            text = " ".join((name, *pieces))
+        case word:
+            text = write_word(word)
+    return f"{link.name}: {text}" if link.name else text
+
+
+def _write_net(net: Net) -> str:
+    return " -> ".join(map(_write_link, net))
+
+
+def _write_branches(branches: Branches) -> str:
+    return f"( {f' {_SIGNS[branches.kind]} '.join(map(_write_net, branches.nets))} )"
 
 
 def _is_token(node: Node) -> bool:
     return isinstance(node, Token)
-
-
-def _default(word: Word | Input, field: str) -> Any:
-    return type(word).__dataclass_fields__[field].default
-
-
-def _write_link(link: Link) -> str:
-    if isinstance(link.step, Group):
-        inner = " -> ".join(_write_link(inside) for inside in link.step.net)
-        text = f"[{inner}]" + (f"*{link.step.count}" if link.step.count > 1 else "")
-    else:
-        text = write_word(link.step)
-    return f"{link.name}: {text}" if link.name else text
-
-
-def _write_value(argument: Argument, value: Any) -> str:
-    match argument.kind:
-        case "yes or no":
-            return "yes" if value else "no"
-        case "number":
-            return repr(value)
-        case "size":
-            height, width = value
-            square = argument.keyword and height == width
-            return str(width) if square else f"{width}x{height}"
-        case "pads":
-            down, across = (str(n) if n == f else f"{n}:{f}" for n, f in value)
-            return across if across == down else f"{across}x{down}"
-        case _:
-            return str(value)

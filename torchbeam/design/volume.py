@@ -68,21 +68,25 @@ class Window:
 
     def places(self, length: int) -> Fraction:
         """(W - F' + P) / S + 1, exactly; below 1 the window is larger than the padded input."""
-        return Fraction(length - self.extent + self.near + self.far, self.stride) + 1
+        return Fraction(self.spare(length), self.stride) + 1
+
+    def spare(self, length: int) -> int:
+        """The pixels of the padded length beyond the first window; below 0 the window is larger than that."""
+        return length - self.extent + self.near + self.far
 
     def fits(self, length: int) -> bool:
         """Whether the window stands in a whole number of places, at least one."""
-        places = self.places(length)
-        return places.denominator == 1 and places >= 1
+        spare = self.spare(length)
+        return spare >= 0 and spare % self.stride == 0
 
     def slide(self, length: int, fit: Fit) -> Slide | None:
         """Where the window goes over `length` pixels; None where `fit` does not allow it.
 
         crop drops what does not fit, as PyTorch does without a word; pad adds pixels at the far edge.
         """
+        spare = self.spare(length)
         if self.fits(length):
-            return Slide(int(self.places(length)))
-        spare = length + self.near + self.far - self.extent
+            return Slide(spare // self.stride + 1)
         if fit == "pad":
             added = -spare % self.stride if spare >= 0 else -spare
             return Slide((spare + added) // self.stride + 1, added=added)
@@ -124,7 +128,7 @@ def nearest_fits(window: Window, length: int, *, pooling: bool = False) -> list[
     One answer each for padding, stride and kernel and two for the input's size; each is checked by the
     arithmetic it is offered for. pooling: each place must hold a real pixel.
     """
-    spare = length + window.near + window.far - window.extent
+    spare = window.spare(length)
     found = [*_other_pads(window, length, spare), *_other_inputs(window, length, spare)]
     found += [*_other_strides(window, length, spare), *_other_kernels(window, length, spare)]
     found.sort(key=lambda entry: entry[0])

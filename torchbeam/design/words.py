@@ -9,11 +9,15 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from torchbeam.design.activations import ACTIVATIONS
 from torchbeam.design.volume import FITS, Fit, Volume
 from torchbeam.errors import DesignError
 
 # No number in a network is larger, so that every sum and product of them stays one that can be printed.
 MAX_NUMBER = 1_000_000_000
+# `POOL to` makes no more places, and `UP` no larger a step: what one neuron sees repeats after so many of them.
+MOST_PLACES = 1_000
+MOST_UP = 64
 
 Size = tuple[int, int]
 Pads = tuple[Size, Size]
@@ -44,6 +48,8 @@ _NOUNS = {
     "kernel_size": "size",
     "volume": "size",
     "p": "share",
+    "scale_factor": "factor",
+    "connect": "connections",
 }
 
 
@@ -83,12 +89,14 @@ class Input:
 class Conv:
     """CONV: out_channels filters, each slid over the whole depth of its input (or a group of it).
 
-    padding None is the textbooks' rule (F' - 1) / 2, which an even F' cannot follow.
+    padding None is the textbooks' rule (F' - 1) / 2, which an even F' cannot follow. connect 'depthwise' is one
+    filter for each channel of the input: as many filters and groups as it is deep (Howard et al. 2017).
     """
 
     WORD: ClassVar[str] = "CONV"
     EXAMPLE: ClassVar[str] = "CONV 96 11x11 stride 4 pad 0"
     ARGUMENTS: ClassVar[tuple[Argument, ...]] = (
+        Argument("connect", "choice", "", ("full", "depthwise")),
         Argument("out_channels", "count"),
         Argument("kernel_size", "size"),
         Argument("stride", "size", "stride"),
@@ -106,6 +114,7 @@ class Conv:
     groups: int = 1
     bias: bool = True
     fit: Fit | None = None
+    connect: Literal["full", "depthwise"] = "full"
 
     def __post_init__(self) -> None:
         _at_least(
@@ -118,6 +127,12 @@ class Conv:
             groups=self.groups,
         )
         _one_of("CONV", "fit", self.fit, FITS)
+        _one_of("CONV", "connections", self.connect, ("full", "depthwise"))
+        if self.connect == "depthwise" and (self.out_channels is not None or self.groups != 1):
+            raise DesignError(
+                "CONV depthwise has as many filters and groups as its input is deep",
+                expected="neither filters nor groups beside 'depthwise'",
+            )
         _at_least("CONV", 0, pad=min(map(min, self.padding or ((0, 0),))))
         if self.out_channels is not None and self.out_channels % self.groups:
             raise DesignError(
@@ -147,7 +162,8 @@ class Conv:
 class Pool:
     """POOL: the max, average or l2 norm of each window of each channel; kind None is max.
 
-    stride None is the kernel's size. `reach` is 'window', or 'global' for the whole volume at once.
+    stride None is the kernel's size. `reach` is 'window', or 'global' for the whole volume at once; `to` is the size
+    that comes out, (height, width), by windows from floor(iW/O) up to ceil((i+1)W/O) as torch's adaptive pools have.
     `count` says whether an average counts padded zeros (`all`, torch's default) or not (`valid`).
     """
 
@@ -156,6 +172,7 @@ class Pool:
     ARGUMENTS: ClassVar[tuple[Argument, ...]] = (
         Argument("kind", "choice", "", ("max", "avg", "l2")),
         Argument("reach", "choice", "", ("global", "window")),
+        Argument("to", "size", "to"),
         Argument("kernel_size", "size"),
         Argument("stride", "size", "stride"),
         Argument("padding", "pads", "pad"),
@@ -169,23 +186,36 @@ class Pool:
     padding: Pads = ((0, 0), (0, 0))
     count: Literal["all", "valid"] = "all"
     fit: Fit | None = None
+    to: Size | None = None
 
     def __post_init__(self) -> None:
         _at_least("POOL", 1, kernel=_sides(self.kernel_size), stride=_sides(self.stride))
         _one_of("POOL", "fit", self.fit, FITS)
         _one_of("POOL", "kind", self.kind, ("max", "avg", "l2"))
         _at_least("POOL", 0, pad=min(map(min, self.padding)))
-        if self.reach == "global" and (self.kernel_size or self.stride or self.padding != ((0, 0), (0, 0))):
+        sized = self.kernel_size or self.stride or self.padding != ((0, 0), (0, 0))
+        if self.reach == "global" and (sized or self.to):
             raise DesignError(
                 "POOL global looks at the whole volume at once",
                 expected="no size, stride or pad beside 'global'",
             )
+        if self.to is not None:
+            self._check_to(bool(sized))
         for pads, kernel in zip(self.padding, self.kernel_size or (2, 2), strict=True):
             if max(pads) >= kernel:
                 raise DesignError(
                     f"POOL with pad {max(pads)} has windows of {kernel} that see nothing but padding",
                     expected=f"a pad of at most {kernel - 1}",
                 )
+
+    def _check_to(self, sized: bool) -> None:
+        _at_least("POOL", 1, to=_sides(self.to))
+        if max(self.to or (1, 1)) > MOST_PLACES:
+            raise DesignError(f"POOL cannot make {max(self.to or ())} places", expected=f"at most {MOST_PLACES:,}")
+        if sized:
+            raise DesignError("POOL to a size chooses its own windows", expected="no size, stride or pad beside 'to'")
+        if self.kind == "l2":
+            raise DesignError("POOL l2 cannot pool to a size", expected="max or avg", remedy="say its size and stride")
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +237,7 @@ class Fc:
 
 @dataclass(frozen=True, slots=True)
 class Activation:
-    """A function of each number alone. `slope` is LEAKYRELU's slope below zero, or ELU's alpha."""
+    """A function of each number alone. `slope` is that of LEAKYRELU and PRELU below zero, alpha of ELU and CELU."""
 
     kind: str
     slope: float | None = None
@@ -215,23 +245,14 @@ class Activation:
     def __post_init__(self) -> None:
         if self.kind not in ACTIVATIONS:
             raise DesignError(f"no activation {self.kind}", expected=f"one of {', '.join(ACTIVATIONS)}")
-        if self.slope is not None and ACTIVATIONS[self.kind] is None:
+        if self.slope is not None and ACTIVATIONS[self.kind].default is None:
             raise DesignError(f"{self.kind} takes no number", got=f"{self.slope:g}")
         if self.slope is not None and not math.isfinite(self.slope):
             raise DesignError(f"{self.kind} cannot have a slope of {self.slope:g}", expected="a finite number")
+        if self.kind == "CELU" and self.slope is not None and self.slope <= 0:
+            raise DesignError(f"CELU cannot have alpha {self.slope:g}", expected="a number above 0")
 
 
-# Each activation and the value of its slope when unsaid (PyTorch's); None where it takes none.
-ACTIVATIONS: dict[str, float | None] = {
-    "RELU": None,
-    "LEAKYRELU": 0.01,
-    "ELU": 1.0,
-    "GELU": None,
-    "SILU": None,
-    "TANH": None,
-    "SIGMOID": None,
-    "IDENTITY": None,
-}
 ACTIVATION_ARGUMENTS = (Argument("slope", "number"),)
 
 
@@ -288,51 +309,125 @@ class Softmax:
     ARGUMENTS: ClassVar[tuple[Argument, ...]] = ()
 
 
-Word = Conv | Pool | Fc | Activation | BatchNorm | Dropout | Flatten | Softmax
+@dataclass(frozen=True, slots=True)
+class Lrn:
+    """LRN: local response normalisation over `size` neighbouring channels (Krizhevsky, Sutskever & Hinton 2012),
+    x / (k + alpha / size * sum of squares)^beta.
 
-# Every word of the notation but INPUT and the activations, by its spelling.
-WORDS: dict[str, type[Conv | Pool | Fc | BatchNorm | Dropout | Flatten | Softmax]] = {
-    word.WORD: word for word in (Conv, Pool, Fc, BatchNorm, Dropout, Flatten, Softmax)
+    alpha is divided by the size, as torch and Caffe do; the paper's formula does not: its alpha 1e-4 is 5e-4 here.
+    """
+
+    WORD: ClassVar[str] = "LRN"
+    EXAMPLE: ClassVar[str] = "LRN 5 alpha 1e-4 beta 0.75 k 2"
+    ARGUMENTS: ClassVar[tuple[Argument, ...]] = (
+        Argument("size", "count"),
+        Argument("alpha", "number", "alpha"),
+        Argument("beta", "number", "beta"),
+        Argument("k", "number", "k"),
+    )
+    size: int = 5
+    alpha: float = 1e-4
+    beta: float = 0.75
+    k: float = 2.0
+
+    def __post_init__(self) -> None:
+        _at_least("LRN", 1, size=self.size)
+        if not all(0 <= number < math.inf for number in (self.alpha, self.beta, self.k)):
+            raise DesignError(
+                f"LRN cannot have alpha {self.alpha:g}, beta {self.beta:g} and k {self.k:g}",
+                expected="finite numbers of 0 or more",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Up:
+    """UP: every pixel becomes scale_factor x scale_factor, repeated (nearest) or interpolated (bilinear)."""
+
+    WORD: ClassVar[str] = "UP"
+    EXAMPLE: ClassVar[str] = "UP 2"
+    ARGUMENTS: ClassVar[tuple[Argument, ...]] = (
+        Argument("scale_factor", "count"),
+        Argument("mode", "choice", "", ("nearest", "bilinear")),
+    )
+    scale_factor: int = 2
+    mode: Literal["nearest", "bilinear"] = "nearest"
+
+    def __post_init__(self) -> None:
+        _at_least("UP", 1, factor=self.scale_factor)
+        _one_of("UP", "mode", self.mode, ("nearest", "bilinear"))
+        if self.scale_factor > MOST_UP:
+            raise DesignError(f"UP cannot enlarge {self.scale_factor} times", expected=f"at most {MOST_UP}")
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """SKIP: what comes in goes out, as in the empty branch of a sum (He et al. 2015)."""
+
+    WORD: ClassVar[str] = "SKIP"
+    EXAMPLE: ClassVar[str] = "SKIP"
+    ARGUMENTS: ClassVar[tuple[Argument, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Shortcut:
+    """SHORTCUT: every stride-th pixel, with channels of zeros added on both sides up to out_channels: option A of
+    He et al. 2015, section 3.3. An odd zero channel goes behind."""
+
+    WORD: ClassVar[str] = "SHORTCUT"
+    EXAMPLE: ClassVar[str] = "SHORTCUT 32 stride 2"
+    ARGUMENTS: ClassVar[tuple[Argument, ...]] = (
+        Argument("out_channels", "count"),
+        Argument("stride", "size", "stride"),
+    )
+    out_channels: int | None = None
+    stride: Size = (1, 1)
+
+    def __post_init__(self) -> None:
+        _at_least("SHORTCUT", 1, channels=self.out_channels, stride=min(self.stride))
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """How branches come together: 'concat' in depth, 'sum' number by number. Written ( a | b ) and ( a + b )."""
+
+    kind: Literal["concat", "sum"]
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """What a module read from outside does and the notation has no word for.
+
+    kind: what its class calls it. local: each number that comes out is made from its own position alone.
+    """
+
+    kind: str
+    weights: int = 0
+    biases: int = 0
+    macs: int = 0
+    local: bool = True
+
+
+Word = Conv | Pool | Fc | Activation | BatchNorm | Lrn | Dropout | Flatten | Softmax | Up | Skip | Shortcut
+
+# Every word of the notation but INPUT, AUX and the activations, by its spelling.
+WORDS: dict[str, type[Conv | Pool | Fc | BatchNorm | Lrn | Dropout | Flatten | Softmax | Up | Skip | Shortcut]] = {
+    word.WORD: word for word in (Conv, Pool, Fc, BatchNorm, Lrn, Dropout, Flatten, Softmax, Up, Skip, Shortcut)
 }
 
 
-def spelling(word: Word | Input) -> str:
-    """The name a word goes by in the text: 'CONV', 'RELU'."""
-    return word.kind if isinstance(word, Activation) else word.WORD
+def spelling(word: Word | Input | Join | Foreign) -> str:
+    """The name a word goes by: 'CONV', 'RELU'; joins are 'CONCAT' and 'SUM'."""
+    match word:
+        case Activation(kind=kind) | Foreign(kind=kind):
+            return kind
+        case Join(kind=kind):
+            return kind.upper()
+        case _:
+            return word.WORD
 
 
 def arguments(word: Word | Input) -> tuple[Argument, ...]:
     """How the fields of a word are spelt."""
     if isinstance(word, Activation):
-        return () if ACTIVATIONS[word.kind] is None else ACTIVATION_ARGUMENTS
+        return () if ACTIVATIONS[word.kind].default is None else ACTIVATION_ARGUMENTS
     return word.ARGUMENTS
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """[net]*count: the net in brackets, so many times over."""
-
-    net: "Net"
-    count: int = 1
-
-    def __post_init__(self) -> None:
-        _at_least("a group", 1, count=self.count)
-
-
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One step of a net, with the name it was given, if any."""
-
-    step: Word | Group
-    name: str = ""
-
-
-Net = tuple[Link, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Design:
-    """A network as drawn: its INPUT and the links behind it."""
-
-    input: Input
-    net: Net

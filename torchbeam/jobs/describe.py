@@ -1,35 +1,64 @@
-"""describe: a text -> its ledger, completed, with what was assumed and what the sizing rules say. Without torch."""
+"""describe: a text, a named network or a module -> its ledger, with what was assumed and what the sizing rules say.
 
-import difflib
-import errno
-import re
-from dataclasses import asdict, dataclass
+Torch is loaded only when a module is given, which has loaded it already: describing a text never waits for it. This
+is the one place where a job finds a room's file by name.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torchbeam.design.complete import ASSUMED_CLASSES, ASSUMED_INPUT, bare_fcs, complete
-from torchbeam.design.ledger import Ledger, Row, ledger
-from torchbeam.design.lint import Finding, lint
-from torchbeam.design.notation import parse, write
-from torchbeam.design.volume import FITS, Fit, Volume
-from torchbeam.design.words import Design
-from torchbeam.design.zoo import NETWORKS, find
+from torchbeam.design.expand import expanded
+from torchbeam.design.explain import Sum, explain
+from torchbeam.design.layers import Layer, unfold
+from torchbeam.design.ledger import Ledger, Row, ledger_of
+from torchbeam.design.lint import Finding
+from torchbeam.design.lint import lint as findings_of
+from torchbeam.design.nets import Design
+from torchbeam.design.notation import write
+from torchbeam.design.volume import Fit, Volume
 from torchbeam.errors import SettingError
+from torchbeam.files import write_whole
+from torchbeam.jobs.amounts import bytes_of, human_bytes
+from torchbeam.jobs.net import check_fit, design_of, volume_of
+from torchbeam.report.volumes import volumes_svg
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A design in numbers. text is the completed notation; assumed says what neither text nor options told."""
+    """A network in numbers. text is the completed notation, '' for a module that is no plain chain of its words;
+    assumed says what neither text nor options told, notes what could not be read exactly from a module.
 
-    design: Design
+    memory: bytes that `largest_batch` is asked for; None where nobody asked.
+    """
+
+    design: Design | None
     text: str
+    layers: tuple[Layer, ...]
     ledger: Ledger
     findings: tuple[Finding, ...]
     assumed: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    memory: int | None = None
+
+    def explain(self, layer: str) -> "Explanation":
+        """Every number of one layer with the sum that made it. Raises DesignError where there is no such layer."""
+        row = self.ledger.row(layer)
+        return Explanation(row.name, row.text, explain(self.layers, self.ledger, layer))
+
+    def to_svg(self, path: str | Path, title: str = "network") -> None:
+        """Draw the volumes as the textbooks do, into an SVG file, whole or not at all. Raises OutputError."""
+        write_whole(Path(path), volumes_svg(self.ledger, title).encode())
 
     def to_json(self) -> dict[str, Any]:
         """text, layers, totals, findings and assumed; bytes are of fp32, sizes [width, height] in pixels."""
         book = self.ledger
+        batch = {} if self.memory is None else {"memory": self.memory, "largest_batch": book.largest_batch(self.memory)}
         return {
             "text": self.text,
             "input": str(book.input),
@@ -38,104 +67,123 @@ class Description:
                 "output": str(book.output),
                 "neurons": book.neurons,
                 "parameters": book.parameters,
+                "side_parameters": book.side_parameters,
                 "macs": book.macs,
                 "flops": 2 * book.macs,
                 "forward_bytes": book.forward_bytes,
                 "training_bytes": book.training_bytes,
+                "depth": book.depth,
                 "receptive_field": list(book.receptive_field),
+                "receptive_field_before_classifier": list(book.field_before_classifier),
+                **batch,
             },
             "findings": [asdict(finding) for finding in self.findings],
             "assumed": list(self.assumed),
+            "notes": list(self.notes),
         }
 
     def __str__(self) -> str:
         """The table, its totals, the completed text and the findings."""
         book = self.ledger
-        lines = table(book)
-        lines += [
-            "",
+        lines = [*table(book), "", *self._totals()]
+        lines += ["", self.text] if self.text else []
+        lines += [f"assumed: {assumed}" for assumed in self.assumed]
+        lines += [f"note: {note}" for note in self.notes]
+        for finding in self.findings:
+            lines += ["", f"{finding.layer}: {finding.message} [{finding.rule}]", f"  remedy    {finding.fix}"]
+            lines += [f"  cost      {finding.cost}"] if finding.cost else []
+        return "\n".join(lines)
+
+    def _totals(self) -> list[str]:
+        book = self.ledger
+        lines = [
             f"{book.parameters:,} parameters, {book.macs:,} multiply-accumulates, {book.neurons:,} neurons a picture",
             f"memory: {human_bytes(book.forward_bytes)} forward for one picture, "
             f"{human_bytes(book.training_bytes)} in training",
-            "",
-            self.text,
+            f"{book.depth} layers deep; before the classifier a neuron sees {_by(book.field_before_classifier)} pixels",
         ]
-        lines += [f"assumed: {assumed}" for assumed in self.assumed]
-        for finding in self.findings:
-            lines += [
-                "",
-                f"{finding.layer}: {finding.message} [{finding.rule}]",
-                f"  remedy    {finding.fix}",
-            ]
+        if book.side_parameters:
+            lines.append(f"side heads: {book.side_parameters:,} parameters more in training, none after it")
+        if self.memory is not None:
+            batch = book.largest_batch(self.memory)
+            lines.append(f"largest batch in {human_bytes(self.memory)}: {batch:,} pictures in training")
+        return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The sums behind one layer's row."""
+
+    layer: str
+    text: str
+    sums: tuple[Sum, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As `describe --explain --json` prints it."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        """One line a number: what, how much, why."""
+        widths = [max(len(getattr(one, name)) for one in self.sums) for name in ("quantity", "result")]
+        lines = [f"{self.layer}: {self.text}"]
+        lines += [f"  {s.quantity:<{widths[0]}}  {s.result:>{widths[1]}}  = {s.formula}" for s in self.sums]
         return "\n".join(lines)
 
 
 def describe(
-    net: str | Design, *, input: str | None = None, classes: int | None = None, fit: Fit | None = None
+    net: "str | Design | nn.Module",
+    *,
+    input: str | None = None,
+    classes: int | None = None,
+    fit: Fit | None = None,
+    memory: str | int | None = None,
 ) -> Description:
-    """Size a network: a text in the notation, a file that holds one, a named network, or a Design.
+    """Size a network: a text in the notation, a file that holds one, a named network, a Design, or any nn.Module.
 
-    input: '32x32x3' (width x height x depth) for a bare INPUT; classes: units of the last bare FC.
-    fit: 'error', 'crop' or 'pad', for layers that do not say their own.
+    input: '32x32x3' (width x height x depth), in place of what INPUT says; for a module, the picture it is given.
+    classes: units of the last bare FC, and the value of a definition called 'classes'. fit: 'error', 'crop' or 'pad',
+    for layers that do not say their own. memory: bytes, or '8GB', to be told the largest batch to train in it.
     Raises NotationError, DesignError, FitError or SettingError.
     """
+    room = None if memory is None else bytes_of(memory)
+    volume = None if input is None else volume_of(input)
+    if not isinstance(net, str | Design):
+        return _of_module(net, volume or ASSUMED_INPUT, volume is None, room)
     check_fit(fit)
     if classes is not None and classes < 1:
         raise SettingError(f"classes cannot be {classes}", expected="1 or more")
-    design = net if isinstance(net, Design) else parse(text_of(net))
-    volume = None if input is None else volume_of(input)
-    completed = complete(design, volume or ASSUMED_INPUT, classes or ASSUMED_CLASSES, fit)
-    book = ledger(completed)
+    design = design_of(net)
+    if volume is not None:
+        design = replace(design, input=replace(design.input, volume=volume))
+    completed = complete(design, ASSUMED_INPUT, classes, fit)
+    layers = unfold(completed)
+    book = ledger_of(layers, completed.input.volume or ASSUMED_INPUT)
     assumed = []
-    if design.input.volume is None and volume is None:
+    if design.input.volume is None:
         assumed.append(f"an input of {ASSUMED_INPUT} (--input says another)")
-    if classes is None and bare_fcs(design.net):
+    if classes is None and bare_fcs(expanded(design)):
         assumed.append(f"{ASSUMED_CLASSES} classes (--classes says another)")
-    return Description(completed, write(completed), book, tuple(lint(book)), tuple(assumed))
+    found = tuple(findings_of(layers, book))
+    return Description(completed, write(completed), layers, book, found, tuple(assumed), memory=room)
 
 
-def check_fit(fit: str | None) -> None:
-    """Raises SettingError unless `fit` is None or one of error, crop, pad."""
-    if fit is not None and fit not in FITS:
-        raise SettingError(
-            f"fit cannot be {fit}", expected=" or ".join(FITS), remedy="leave --fit out to be told what does not fit"
-        )
+def lint(
+    net: "str | Design | nn.Module", *, input: str | None = None, classes: int | None = None, fit: Fit | None = None
+) -> tuple[Finding, ...]:
+    """What the lectures' sizing rules say against a network, each with its numbers, the fix and what that costs.
+
+    Takes what `describe` takes, and raises as it does.
+    """
+    return describe(net, input=input, classes=classes, fit=fit).findings
 
 
-def text_of(net: str) -> str:
-    """The notation that `net` stands for: a named network's, a text file's, or itself. Raises SettingError."""
-    if "->" in net or "→" in net or "\n" in net:
-        return net
-    known = find(net)
-    if known is not None:
-        return known.text
-    if net.strip().upper().startswith("INPUT"):
-        return net
-    try:
-        path = Path(net)
-        if path.is_file():
-            return path.read_text(encoding="utf-8-sig")
-    except (OSError, ValueError) as error:
-        if not isinstance(error, OSError) or error.errno != errno.ENAMETOOLONG:
-            raise SettingError(f"cannot read the network in {net}", got=str(error)) from None
-    close = difflib.get_close_matches(net.lower(), NETWORKS, n=1)
-    nearest = f"did you mean {close[0]}? Otherwise, " if close else ""
-    raise SettingError(
-        f"no network {net!r}",
-        expected=f"notation that begins with INPUT, a file that holds it, or one of: {', '.join(NETWORKS)}",
-        remedy=nearest + 'for example --net "INPUT -> [CONV -> RELU -> POOL]*2 -> FC"',
-    )
-
-
-def volume_of(text: str) -> Volume:
-    """'32x32x3' as a Volume. Raises SettingError."""
-    parts = text.lower().split("x")
-    if len(parts) != 3 or not all(re.fullmatch("[0-9]{1,9}", part) for part in parts):
-        raise SettingError(
-            f"{text[:40]!r} is not the size of an input", expected="width x height x depth, as in 32x32x3"
-        )
-    width, height, channels = map(int, parts)
-    return Volume(channels, height, width)
+def _of_module(module: "nn.Module", volume: Volume, assumed: bool, memory: int | None) -> Description:
+    reading = import_module("torchbeam.network.read").read(module, volume)
+    book = ledger_of(reading.layers, volume)
+    text = "" if reading.design is None else write(reading.design)
+    said = (f"an input of {volume} (input= says another)",) if assumed else ()
+    found = tuple(findings_of(reading.layers, book))
+    return Description(reading.design, text, reading.layers, book, found, said, reading.notes, memory)
 
 
 def table(book: Ledger) -> list[str]:
@@ -145,12 +193,12 @@ def table(book: Ledger) -> list[str]:
     body += [
         (
             row.name,
-            row.text,
+            _cut(row.text),
             str(row.output),
             f"{row.neurons:,}",
             f"{row.parameters:,}" if row.parameters else "",
             f"{row.macs:,}" if row.macs else "",
-            f"{row.receptive_field[0]}x{row.receptive_field[1]}",
+            _by(row.receptive_field),
         )
         for row in book.rows
     ]
@@ -167,16 +215,15 @@ def table(book: Ledger) -> list[str]:
     return [lines[0], rule, *lines[1:]]
 
 
-def human_bytes(count: int) -> str:
-    """'60.9 MB': decimal units, three figures."""
-    if count < 1000:
-        return f"{count} bytes"
-    value, unit = float(count), "bytes"
-    for larger in ("kB", "MB", "GB", "TB", "PB", "EB"):
-        if value < 999.5:
-            break
-        value, unit = value / 1000, larger
-    return f"{value:,.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+NOTATION_WIDTH = 48
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= NOTATION_WIDTH else text[: NOTATION_WIDTH - 3] + "..."
+
+
+def _by(pair: tuple[float, float]) -> str:
+    return f"{pair[0]}x{pair[1]}"
 
 
 def _row_json(row: Row) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import torch
 
 from torchbeam.design.ledger import Ledger
 from torchbeam.errors import OutOfRoom
-from torchbeam.jobs.describe import human_bytes
+from torchbeam.jobs.amounts import human_bytes
 from torchbeam.learn import device as devices
 from torchbeam.learn.plan import Plan
 

@@ -17,8 +17,8 @@ from torchbeam.data.drawn import drawn_pictures
 from torchbeam.data.preprocess import Preprocessing, from_json
 from torchbeam.data.records import Skipped
 from torchbeam.data.sources.folder import pictures_below
+from torchbeam.design.nets import Design
 from torchbeam.design.notation import parse, write
-from torchbeam.design.words import Design
 from torchbeam.errors import DataError, ModelFileError, PictureError, SettingError
 from torchbeam.learn import device as devices
 from torchbeam.network import modelfile

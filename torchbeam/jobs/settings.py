@@ -9,12 +9,12 @@ import torch
 from torchbeam.data.load import Data
 from torchbeam.design.complete import complete, without_softmax
 from torchbeam.design.ledger import Ledger
+from torchbeam.design.nets import Design
 from torchbeam.design.notation import parse, write
 from torchbeam.design.volume import Fit, Volume
-from torchbeam.design.words import Design
 from torchbeam.design.zoo import find
 from torchbeam.errors import DesignError, SettingError
-from torchbeam.jobs.describe import check_fit, text_of
+from torchbeam.jobs.net import check_fit, text_of
 from torchbeam.learn import device as devices
 from torchbeam.learn.plan import Plan
 
@@ -151,7 +151,8 @@ def design_for(settings: dict[str, Setting], data: Data) -> tuple[Design, list[s
     if settings["size"].origin == "flag":
         design = replace(design, input=replace(design.input, volume=size_of(settings["size"].value, own.channels)))
     elif named is not None:
-        design = _at_own_size(design, own, count)
+        design, why_not = _at_own_size(design, own, count)
+        notes += [f"{named.name} keeps its size: {why_not}"] if why_not else []
     completed = complete(design, own, count, fit if settings["fit"].origin == "flag" else None)
     trained = without_softmax(completed)
     if trained != completed:
@@ -179,11 +180,11 @@ def what_was_made(settings: dict[str, Setting], design: Design, device: torch.de
     }
 
 
-def _at_own_size(design: Design, own: Volume, classes: int) -> Design:
-    """A named network at the data's own size and depth where its arithmetic allows, else as published."""
+def _at_own_size(design: Design, own: Volume, classes: int) -> tuple[Design, str]:
+    """A named network at the data's own size and depth where its arithmetic allows, else as published and why."""
     resized = replace(design, input=replace(design.input, volume=own))
     try:
         complete(resized, own, classes)
-    except DesignError:
-        return design
-    return resized
+    except DesignError as error:
+        return design, f"at {own}, {error.what}"
+    return resized, ""

@@ -17,9 +17,9 @@ from torchbeam.data.load import Data, load_data
 from torchbeam.data.preprocess import measure
 from torchbeam.data.split import to_csv
 from torchbeam.design.ledger import Ledger, ledger
+from torchbeam.design.nets import Design
 from torchbeam.design.notation import write
 from torchbeam.design.volume import Fit
-from torchbeam.design.words import Design
 from torchbeam.errors import TorchbeamError
 from torchbeam.jobs.memory import check_memory, out_of_memory
 from torchbeam.jobs.predict import Model, load_model, save_model

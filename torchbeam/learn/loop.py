@@ -13,6 +13,7 @@ from torchbeam.errors import Diverged
 from torchbeam.learn.evaluate import outputs_of
 from torchbeam.learn.plan import Plan
 from torchbeam.learn.rate import warm_up_cosine
+from torchbeam.network.graph import Outputs
 from torchbeam.tasks.task import Task
 
 
@@ -68,7 +69,7 @@ def learn(
             pictures = preprocessing.normalise(batch.pixels_NCHW.to(device))
             if plan.augment is not None:
                 pictures = plan.augment(pictures, batch.samples, plan.seed, epoch)
-            loss = task.loss(network(pictures), batch.labels_N.to(device))
+            loss = _loss(task, network(pictures), batch.labels_N.to(device))
             loss_now = loss.item()
             if not abs(loss_now) < float("inf"):
                 raise _diverged(loss_now, step + 1, lr, plan)
@@ -93,6 +94,16 @@ def learn(
             time.perf_counter() - start,
             seen / (trained - start),
         )
+
+
+def _loss(task: Task, outputs: Tensor | Outputs, labels_N: Tensor) -> Tensor:
+    """The task's loss, and that of every side head by its weight (Szegedy et al. 2014)."""
+    if isinstance(outputs, Tensor):
+        return task.loss(outputs, labels_N)
+    loss = task.loss(outputs.scores, labels_N)
+    for weight, scores in outputs.sides:
+        loss = loss + weight * task.loss(scores, labels_N)
+    return loss
 
 
 def _sgd(network: nn.Module, plan: Plan) -> torch.optim.SGD:

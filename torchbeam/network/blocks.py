@@ -50,3 +50,16 @@ class L2Pool(nn.Module):
         # The root's slope is infinite at 0: taking the root of 1 there keeps NaN out of the gradient.
         empty = squares == 0
         return squares.masked_fill(empty, 1.0).sqrt().masked_fill(empty, 0.0)
+
+
+class ZeroShortcut(nn.Module):
+    """Every stride-th pixel, and `channels` more channels of zeros, half of them before and half behind; an odd one
+    goes behind. He et al. 2015, section 3.3, option A."""
+
+    def __init__(self, stride: tuple[int, int], channels: int) -> None:
+        super().__init__()
+        self.stride, self.channels = stride, channels
+
+    def forward(self, x_NCHW: Tensor) -> Tensor:
+        before = self.channels // 2
+        return F.pad(x_NCHW[:, :, :: self.stride[0], :: self.stride[1]], (0, 0, 0, 0, before, self.channels - before))

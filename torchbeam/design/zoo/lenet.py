@@ -15,7 +15,10 @@ INPUT 32x32x1
 -> CONV 6 5x5 pad 0 -> TANH -> POOL avg 2x2
 -> CONV 16 5x5 pad 0 -> TANH -> POOL avg 2x2
 -> CONV 120 5x5 pad 0 -> TANH
--> FC 84 -> TANH -> FC
+-> FC 84 -> TANH -> FC classes
+where
+classes = 10
 """,
     parameters=61_706,
+    published="60,000 parameters; 0.95 % test error on MNIST, 0.8 % with distorted training images",
 )
