@@ -75,6 +75,11 @@ def test_imports_point_one_way_and_stand_at_the_top(path):
             assert ROOMS.index(room_of(module)) <= ROOMS.index(room_of(own)), f"{own} imports {module}"
 
 
+def test_only_the_written_places_import_by_name():
+    found = {module_of(path) for path in FILES if "import_module(" in path.read_text()}
+    assert found == {"torchbeam", "torchbeam.cli", "torchbeam.jobs.describe", "torchbeam.jobs.cheatsheet"}
+
+
 def test_no_two_files_import_each_other():
     graph = {module_of(path): {m for m, _ in imports_of(path) if m.startswith("torchbeam.")} for path in FILES}
     del graph["torchbeam"]

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -102,3 +104,24 @@ def test_it_learns_on_a_gpu(parts):
     plan = Plan(epochs=15, batch_size=256, lr=0.2)
     records = list(learn(network, task, *parts, AS_IS, plan, torch.device("cuda")))
     assert records[-1].validation_score > 0.9
+
+
+def test_side_heads_pull_with_their_weight(parts):
+    """One step of plain SGD on the scores' loss and 0.3 of the side head's, by torch's own gradients."""
+    text = "INPUT 8x8x1 -> CONV 4 3x3 -> side: AUX 0.3 [FC 10] -> RELU -> FC 10"
+    one = (replace(parts[0], samples=parts[0].samples[:256]), parts[1])
+    plan = Plan(epochs=1, batch_size=256, lr=0.1, weight_decay=0.0, momentum=0.0, warm_up=0.5)
+    network, _ = run(one, plan, text)
+    torch.manual_seed(0)
+    hand = build(parse(text))
+    (batch,) = one[0].epoch(0, 1)
+    x = (batch.pixels_NCHW.float() / 255 - 0.3) / 0.35
+    conv, side, out = hand.get_submodule("conv1"), hand.get_submodule("side"), hand.get_submodule("fc1")
+    maps = conv(x)
+    loss = nn.functional.cross_entropy(out(maps.relu().flatten(1)), batch.labels_N)
+    loss = loss + 0.3 * nn.functional.cross_entropy(side(maps), batch.labels_N)
+    loss.backward()
+    rate = 0.1 * 0.5 * (1 + np.cos(0.0))  # the middle of the only step: the end of the warm-up
+    for name, parameter in network.named_parameters():
+        begun = hand.get_parameter(name)
+        assert torch.allclose(parameter, begun - rate * begun.grad, atol=1e-6), name

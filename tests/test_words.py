@@ -31,6 +31,7 @@ from torchbeam.design.words import (
     Up,
     Word,
     arguments,
+    sharing,
     spelling,
 )
 from torchbeam.errors import DesignError, Mistake
@@ -294,3 +295,26 @@ def test_a_choice_that_is_none_is_refused_when_made_by_hand():
             make()
     with pytest.raises(DesignError, match="cannot have kind median"):
         Pool("median")
+
+
+@pytest.mark.parametrize(
+    ("depth", "groups", "told"),
+    [
+        (6, 4, "4 or 8 filters, or groups 3 or 6"),
+        (32, 5, "30 or 35 filters, or groups 4 or 8"),
+        (3, 2, "2 or 4 filters, or groups 1 or 3"),
+        (3, 64, "64 filters, or groups 3"),
+        (999_999_937, 500_000_000, "500000000 or 1000000000 filters, or groups 1"),
+    ],
+)
+def test_the_nearest_groups_and_depths_can_be_shared(depth, groups, told):
+    assert sharing(depth, groups, "filters") == told
+    depths, _, numbers = told.partition(" filters, or groups ")
+    assert all(int(other) % groups == 0 for other in depths.split(" or "))
+    assert all(depth % int(other) == 0 for other in numbers.split(" or "))
+
+
+def test_an_error_of_groups_names_what_can_be_shared():
+    with pytest.raises(Mistake) as caught:
+        parse("INPUT -> CONV 6 groups 4")
+    assert "remedy    4 or 8 filters, or groups 3 or 6" in str(caught.value)

@@ -21,6 +21,7 @@ from torchbeam.design.words import (
     Skip,
     Softmax,
     Word,
+    sharing,
 )
 from torchbeam.errors import DesignError, FitError
 
@@ -275,7 +276,7 @@ class _State:
         if self.filters % groups:
             raise DesignError(
                 f"{name}: a bare CONV has {self.filters} filters here, which {groups} groups cannot share",
-                remedy="say the number of filters",
+                remedy="say the number of filters, as in " + sharing(self.filters, groups, "filters"),
             )
         return self.filters
 

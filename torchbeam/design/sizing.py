@@ -19,6 +19,7 @@ from torchbeam.design.words import (
     Size,
     Up,
     Word,
+    sharing,
     spelling,
 )
 from torchbeam.errors import DesignError, FitError
@@ -112,6 +113,7 @@ def _output(word: Word, volume: Volume, fit: Fit, name: str, way: Way | None) ->
                 raise DesignError(
                     f"{name or 'CONV'}: an input {volume.channels} deep cannot be shared among {groups} groups",
                     expected=f"an input depth divisible by {groups}",
+                    remedy=sharing(volume.channels, groups, "deep"),
                 )
             down, across = slides(word, volume, fit, name, way)
             return Volume(channels, down.count, across.count)

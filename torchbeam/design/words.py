@@ -18,6 +18,8 @@ MAX_NUMBER = 1_000_000_000
 # `POOL to` makes no more places, and `UP` no larger a step: what one neuron sees repeats after so many of them.
 MOST_PLACES = 1_000
 MOST_UP = 64
+# How far below and above the number said a number of groups is looked for.
+GROUPS_REACH = 1_000
 
 Size = tuple[int, int]
 Pads = tuple[Size, Size]
@@ -62,6 +64,16 @@ def _at_least(word: str, minimum: int, **values: int | None) -> None:
 def _one_of(word: str, name: str, value: str | None, choices: tuple[str, ...]) -> None:
     if value is not None and value not in choices:
         raise DesignError(f"{word} cannot have {name} {value}", expected=" or ".join(choices))
+
+
+def sharing(depth: int, groups: int, noun: str) -> str:
+    """The nearest depths that so many groups can share, and the nearest groups that can share that depth."""
+    depths = [near for near in (depth - depth % groups, depth + -depth % groups) if near]
+    start = min(groups, depth)
+    below = next((near for near in range(start, max(0, start - GROUPS_REACH), -1) if depth % near == 0), 1)
+    above = next((near for near in range(start, min(depth, start + GROUPS_REACH) + 1) if depth % near == 0), below)
+    others = dict.fromkeys((str(below), str(above)))
+    return f"{' or '.join(map(str, depths))} {noun}, or groups {' or '.join(others)}"
 
 
 def _sides(size: Size | None) -> int | None:
@@ -138,6 +150,7 @@ class Conv:
             raise DesignError(
                 f"{self.out_channels} filters cannot be shared among {self.groups} groups",
                 expected=f"filters divisible by {self.groups}",
+                remedy=sharing(self.out_channels, self.groups, "filters"),
             )
         for kernel, dilation in zip(self.kernel_size or (), self.dilation, strict=False):
             extent = dilation * (kernel - 1) + 1

@@ -1,7 +1,7 @@
 """describe: a text, a named network or a module -> its ledger, with what was assumed and what the sizing rules say.
 
-Torch is loaded only when a module is given, which has loaded it already: describing a text never waits for it. This
-is the one place where a job finds a room's file by name.
+What only some descriptions need is imported by name when it is asked for: `network/read.py` when a module is given (so
+that describing a text never waits for torch), and `report/volumes.py` when the volumes are drawn.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -23,7 +23,6 @@ from torchbeam.errors import SettingError
 from torchbeam.files import write_whole
 from torchbeam.jobs.amounts import bytes_of, human_bytes
 from torchbeam.jobs.net import check_fit, design_of, volume_of
-from torchbeam.report.volumes import volumes_svg
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +52,8 @@ class Description:
 
     def to_svg(self, path: str | Path, title: str = "network") -> None:
         """Draw the volumes as the textbooks do, into an SVG file, whole or not at all. Raises OutputError."""
-        write_whole(Path(path), volumes_svg(self.ledger, title).encode())
+        drawn: str = import_module("torchbeam.report.volumes").volumes_svg(self.ledger, title)
+        write_whole(Path(path), drawn.encode())
 
     def to_json(self) -> dict[str, Any]:
         """text, layers, totals, findings and assumed; bytes are of fp32, sizes [width, height] in pixels."""
