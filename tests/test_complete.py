@@ -436,3 +436,14 @@ def test_layers_are_called_the_same_whether_a_text_says_all_or_is_completed(net,
     design, spelt = completes(text), completes(full)
     assume(design and spelt)
     assert [layer.name for layer in unfold(design)] == [layer.name for layer in unfold(spelt)]
+
+
+def test_where_the_first_layer_does_not_fit_the_whole_inputs_that_do_are_named_unless_they_were():
+    with pytest.raises(FitError) as caught:
+        complete(parse("INPUT 60x60x3 -> [CONV 8 3x3 stride 2 pad 0 -> RELU]*4 -> FC"))
+    assert caught.value.remedy.split("\n")[1:] == ["INPUT 47x47x3 fits throughout", "INPUT 63x63x3 fits throughout"]
+    for side in (47, 63):  # 63, 31, 15, 7, 3 and 47, 23, 11, 5, 2
+        assert complete(parse(f"INPUT {side}x{side}x3 -> [CONV 8 3x3 stride 2 pad 0 -> RELU]*4 -> FC"))
+    with pytest.raises(FitError) as caught:
+        complete(parse("INPUT 7x7x1 -> CONV 1 3x3 stride 3 pad 0"))
+    assert "throughout" not in caught.value.remedy and "input 9 gives 3" in caught.value.remedy

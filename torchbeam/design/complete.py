@@ -357,7 +357,7 @@ INPUT_WORK = 1_500
 def _with_inputs(error: FitError, design: Design, net: Net, classes: int) -> FitError:
     """The error with the nearest sizes of the whole INPUT, smaller and larger, at which every layer fits."""
     start = design.input.volume
-    if start is None or len(error.way) < 2:
+    if start is None:
         return error
     found: list[str] = []
     work = INPUT_WORK // max(1, count_layers(net))
@@ -372,5 +372,7 @@ def _with_inputs(error: FitError, design: Design, net: Net, classes: int) -> Fit
                 continue
             found.append(f"INPUT {width}x{height}x{start.channels} fits throughout")
             break
-    remedy = "\n".join((error.remedy, *found))
+    # Where the first layer is the one that does not fit, "input 227" is told already.
+    told = len(error.way) < 2 and all(f"input {line.split('x')[0][6:]} gives" in error.remedy for line in found)
+    remedy = "\n".join((error.remedy, *(() if told else found)))
     return FitError(error.what, expected=error.expected, got=error.got, remedy=remedy, way=error.way)

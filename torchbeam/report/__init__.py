@@ -1,1 +1,1 @@
-"""What a person reads after a run."""
+"""What a person reads and looks at."""
