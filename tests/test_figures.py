@@ -49,7 +49,16 @@ def test_a_constant_filter_is_no_trouble():
     assert picture_in(first_filters(*built("INPUT 4x4x1 -> CONV 1 1x1 -> FC 2"))[1][0]).shape == (1, 1)
 
 
-@pytest.mark.parametrize("text", ["INPUT 4x4x1 -> RELU", "INPUT 4x4x1 -> POOL -> FC 2"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "INPUT 4x4x1 -> RELU",
+        "INPUT 4x4x1 -> POOL -> FC 2",
+        "INPUT 9x9x1 -> SHORTCUT stride 2 -> FC 2",
+        "INPUT 4x4x1 -> ( RELU | TANH ) -> FC 2",
+        "INPUT 4x4x1 -> AUX 0.3 [FC 2] -> UP 2 -> FC 2",
+    ],
+)
 def test_weights_that_see_no_pixels_are_not_shown_as_if_they_did(text):
     assert first_filters(*built(text)) == ("", [])
 

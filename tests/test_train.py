@@ -11,7 +11,9 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 import torchbeam
+from torchbeam.data.load import load_data
 from torchbeam.errors import DesignError, Diverged, NotationError, OutOfRoom, OutputError, SettingError
+from torchbeam.jobs.settings import Settings, design_for, settle
 
 
 def test_it_learns_the_digits(trained):
@@ -234,3 +236,30 @@ def test_a_rate_too_high_ends_with_advice_and_the_log_tells_it(tmp_path):
 
 def test_losses_are_numbers(trained):
     assert all(math.isfinite(epoch.loss + epoch.validation_loss) for epoch in trained.epochs)
+
+
+def test_a_network_with_branches_and_a_side_head_is_trained_kept_and_read_again(tmp_path):
+    """In one line, longer than any file's name may be."""
+    text = (
+        "INPUT -> unit 8 -> stage1: [block 8]*2 -> side: AUX 0.3 [POOL avg global -> FC] -> POOL "
+        "-> stage2: ( unit 8 | CONV 8 1x1 -> BN -> RELU ) -> POOL avg global -> FC classes where classes = 1000; "
+        "unit n = CONV n 3x3 bias no -> BN -> RELU; block n = ( unit n -> CONV n 3x3 bias no -> BN + SKIP ) -> RELU"
+    )
+    assert len(text) > 255
+    done = torchbeam.train("digits", net=text, epochs=1, out=tmp_path / "run", device="cpu", show=False)
+    model = torchbeam.load_model(done.model)
+    assert [name for name, _ in model.network.named_children()][-1] == "fc1"
+    assert model.network.get_parameter("fc1.weight").shape == (10, 16)
+    assert model.network.get_parameter("side.fc1.weight").shape == (10, 8)
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["network"]["origin"] == "flag" and "block n = " in config["network"]["value"]
+
+
+def test_a_named_network_that_cannot_take_the_pictures_size_keeps_its_own_and_says_why():
+    data = load_data("digits")
+    told = settle(Settings("alexnet-2012", None, None, None, None, None, None, None), data)
+    design, notes = design_for(told, data)
+    assert str(design.input.volume) == "227x227x3"
+    assert "alexnet-2012 keeps its size: at 8x8x1, conv1: a 11x11 window does not fit" in notes[0]
+    small, notes = design_for(settle(Settings("resnet-20", *[None] * 7), data), data)
+    assert str(small.input.volume) == "8x8x1" and notes == []

@@ -19,12 +19,10 @@ def design_of(net: str | Design) -> Design:
 
 def text_of(net: str) -> str:
     """The notation that `net` stands for: a named network's, a text file's, or itself. Raises SettingError."""
-    if "->" in net or "→" in net or "\n" in net:
-        return net
     known = find(net)
     if known is not None:
         return known.text
-    if net.strip().upper().startswith("INPUT"):
+    if is_notation(net):
         return net
     try:
         path = Path(net)
@@ -40,6 +38,11 @@ def text_of(net: str) -> str:
         expected=f"notation that begins with INPUT, a file that holds it, or one of: {', '.join(NETWORKS)}",
         remedy=nearest + 'for example --net "INPUT -> [CONV -> RELU -> POOL]*2 -> FC"',
     )
+
+
+def is_notation(net: str) -> bool:
+    """Whether a text that names no network is notation itself, and no file's name."""
+    return "->" in net or "→" in net or "\n" in net or net.strip().upper().startswith("INPUT")
 
 
 def volume_of(text: str) -> Volume:

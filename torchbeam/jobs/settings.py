@@ -1,7 +1,6 @@
 """What a run was told and what it chose itself: every value with its origin, as config.json keeps it."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -14,7 +13,7 @@ from torchbeam.design.notation import parse, write
 from torchbeam.design.volume import Fit, Volume
 from torchbeam.design.zoo import find
 from torchbeam.errors import DesignError, SettingError
-from torchbeam.jobs.net import check_fit, text_of
+from torchbeam.jobs.net import check_fit, is_notation, text_of
 from torchbeam.learn import device as devices
 from torchbeam.learn.plan import Plan
 
@@ -169,7 +168,7 @@ def what_was_made(settings: dict[str, Setting], design: Design, device: torch.de
     """What the settings came to: the network's completed text, its input's size, the device."""
     net, size = settings["net"], settings["size"]
     told = write(net.value) if isinstance(net.value, Design) else net.value
-    from_file = isinstance(net.value, str) and find(net.value) is None and Path(net.value[:4096]).is_file()
+    from_file = isinstance(net.value, str) and find(net.value) is None and not is_notation(net.value)
     origin: Origin = "file" if from_file else net.origin
     says_size = net.origin == "flag" and parse(text_of(told)).input.volume == design.input.volume
     return {

@@ -66,10 +66,10 @@ def first_filters(network: nn.Module, book: Ledger) -> tuple[str, list[str]]:
     """The layer that first weighs the picture, as text, and its filters as images, at most 64.
 
     Colour where they read RGB, else their first channel; an FC is shown as one template of the picture's shape
-    for each unit. Nothing where a POOL comes before, since the weights then see no pixels.
+    for each unit. Nothing where the picture's pixels have been mixed or moved before, as by a POOL.
     """
-    for row in book.rows:
-        if row.word == "POOL":
+    for row in book.trunk:
+        if row.word in ("POOL", "UP", "SHORTCUT", "CONCAT"):
             break
         if row.word in ("CONV", "FC"):
             weights = network.get_parameter(f"{row.name}.weight").detach().float().cpu().numpy()
