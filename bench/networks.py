@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 
 from bench.machine import keep, machine
-from torchbeam.data.augment import Augment
-from torchbeam.data.batches import Batches, batches, sized
+from torchbeam.data.augment.words import parse_augment
+from torchbeam.data.batches import Batches, batches
 from torchbeam.data.load import load_data
+from torchbeam.data.pixels import Fixed, Kept
 from torchbeam.data.preprocess import Preprocessing, measure
 from torchbeam.design.complete import complete
 from torchbeam.design.notation import parse
@@ -56,7 +57,7 @@ def learnt(name: str, side: int, folder: Path) -> dict[str, float]:
     data = load_data(folder)
     design = parse(NETWORKS[name].text)
     design = complete(replace(design, input=replace(design.input, volume=Volume(3, side, side))), classes=10)
-    pixels = sized(data, Volume(3, side, side))
+    pixels = Fixed(data, Volume(3, side, side), Kept())
     everything = replace(data.split, parts=("train",) * len(data.records))
     training = batches(replace(data, split=everything), pixels, "train", 32)
     few = replace(training, samples=training.samples[:32])
@@ -65,7 +66,7 @@ def learnt(name: str, side: int, folder: Path) -> dict[str, float]:
     network, task = build(design), Classify(data.classes)
     before = plain_loss(network, task, training, preprocessing)
     start = time.perf_counter()
-    plan = Plan(epochs=1, batch_size=32, lr=0.02, seed=0, augment=Augment(shift=0.1, rotate=0.0, scale=0.0))
+    plan = Plan(epochs=1, batch_size=32, lr=0.02, seed=0, augment=parse_augment("shift 0.1"))
     for _ in learn(network, task, training, few, preprocessing, plan, CPU):
         pass
     seconds = time.perf_counter() - start

@@ -1,18 +1,22 @@
 """Batches: every sample once, in an order that is a function of (seed, epoch)."""
 
+import hashlib
+import threading
+
 import numpy as np
 import pytest
 import torch
-from data_makers import class_folders, drawn
-from PIL import Image
+from data_makers import class_folders
 from sklearn.datasets import load_digits
 
-from torchbeam.data.augment import Augment
-from torchbeam.data.batches import Batches, Decoded, Lazy, batches, sized
+from torchbeam.data.augment.apply import augmented
+from torchbeam.data.augment.words import Augmentation
+from torchbeam.data.batches import WORKERS, Batches, batches
 from torchbeam.data.load import load_data
-from torchbeam.data.preprocess import Preprocessing
+from torchbeam.data.pixels import Fixed, Kept, Roomy
 from torchbeam.data.records import PARTS
 from torchbeam.design.volume import Volume
+from torchbeam.errors import PictureError
 
 
 @pytest.fixture(scope="module")
@@ -22,30 +26,31 @@ def digits():
 
 @pytest.fixture(scope="module")
 def pixels(digits):
-    return sized(digits, digits.volume())
-
-
-@pytest.fixture
-def photos(tmp_path):
-    """Colour pictures of several sizes, two of them damaged."""
-    class_folders(tmp_path, {"cat": 9, "dog": 9})
-    for number, size in enumerate([(30, 20), (20, 30), (64, 48), (17, 17)]):
-        drawn(100 + number, size).save(tmp_path / "cat" / f"odd {number}.png")
-    (tmp_path / "cat" / "0.png").write_bytes(b"damaged")
-    (tmp_path / "dog" / "4.png").write_bytes(b"damaged")
-    return load_data(tmp_path)
+    return Fixed(digits, digits.volume(), Kept(limit=0))
 
 
 class Counting:
-    """Pictures that are their own number: one pixel each."""
+    """Pictures that are their own number: one pixel each. What was asked for, and by whom, is noted."""
 
-    def take(self, samples):
+    def __init__(self, first_bad: int = 10**9) -> None:
+        self.first_bad = first_bad
+        self.asked: list[tuple[list[int], tuple[int, int] | None]] = []
+        self.threads: set[int] = set()
+
+    def take(self, samples, drawn=None):
+        self.asked.append((samples.tolist(), drawn))
+        self.threads.add(threading.get_ident())
+        if samples.max() >= self.first_bad:
+            raise PictureError("a picture is damaged or cut off")
         return torch.from_numpy(samples.astype(np.uint8)).view(-1, 1, 1, 1)
 
+    def at_hand(self, samples):
+        return False
 
-def numbered(count: int, batch_size: int) -> Batches:
+
+def numbered(count: int, batch_size: int, workers: int = 2, pictures: Counting | None = None) -> Batches:
     """Batches of so many samples."""
-    return Batches(np.arange(count), torch.arange(count) * 2, Counting(), batch_size)  # type: ignore[arg-type]
+    return Batches(np.arange(count), torch.arange(count) * 2, pictures or Counting(), batch_size, workers)
 
 
 def sizes(found) -> list[int]:
@@ -123,61 +128,111 @@ def test_no_samples_are_no_batches():
     assert len(numbered(0, 4)) == 0
 
 
-# Pixels
+# Workers
 
 
-def test_each_sample_is_its_own_picture_also_past_those_set_aside(photos):
-    assert len(photos.skipped) == 2
-    volume = photos.volume()
-    for kept in (sized(photos, volume), Lazy(photos, Preprocessing(volume.width, volume.height, 3, (), ()))):
-        taken = kept.take(np.arange(len(photos.records)))
-        assert taken.shape == (20, 3, volume.height, volume.width)
-        for record, own in zip(photos.records, taken.numpy(), strict=True):
-            picture = Image.open(photos.root / record.path)
-            if picture.size == (volume.width, volume.height):
-                assert np.array_equal(own.transpose(1, 2, 0), np.asarray(picture))
-            middle = np.asarray(picture)[picture.height // 2, picture.width // 2].astype(int)
-            patch = own[
-                :, volume.height // 2 - 2 : volume.height // 2 + 2, volume.width // 2 - 2 : volume.width // 2 + 2
-            ]
-            distance = np.abs(patch.transpose(1, 2, 0).reshape(-1, 3) - middle).sum(1).min()
-            assert distance <= 60, record.path
+def told(found) -> list[tuple[list[int], list[int], str]]:
+    """What is in batches: samples, labels, and the pixels' digest."""
+    return [
+        (
+            batch.samples.tolist(),
+            batch.labels_N.tolist(),
+            hashlib.sha256(batch.pixels_NCHW.numpy().tobytes()).hexdigest(),
+        )
+        for batch in found
+    ]
 
 
-def test_pictures_that_fit_into_memory_are_kept_and_others_decoded_each_time_with_the_same_pixels(photos):
-    volume = Volume(3, 16, 20)
-    needed = 3 * 16 * 20 * len(photos.records)
-    kept, lazy = sized(photos, volume, needed), sized(photos, volume, needed - 1)
-    assert isinstance(kept, Decoded)
-    assert isinstance(lazy, Lazy)
-    samples = np.array([3, 0, 19, 3])
-    assert torch.equal(kept.take(samples), lazy.take(samples))
-    assert torch.equal(kept.take(samples)[0], kept.take(samples)[3])
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("batches")
+    class_folders(folder / "set", {"cat": 20, "dog": 23})
+    return load_data(folder / "set", cache=folder / "cache")
 
 
-def test_pictures_are_brought_to_the_asked_depth(photos, digits):
-    assert sized(photos, Volume(1, 16, 16)).take(np.arange(2)).shape == (2, 1, 16, 16)
-    threefold = sized(digits, Volume(3, 8, 8)).take(np.arange(2))
-    assert threefold.shape == (2, 3, 8, 8)
-    assert torch.equal(threefold[:, 0], threefold[:, 2])
+@pytest.mark.parametrize("workers", [0, 1, 2, 5])
+def test_what_is_in_a_batch_does_not_depend_on_the_workers(photos, tmp_path, workers):
+    cutting = Augmentation(resizedcrop=(0.3, 1.0), flip=True)
+    volume = Volume(3, 12, 10)
+    for made in (lambda kept: Fixed(photos, volume, kept), lambda kept: Roomy(photos, volume, cutting, kept)):
+        plain = batches(photos, made(Kept(limit=0)), "train", 4, 0)
+        own = batches(photos, made(Kept(tmp_path)), "train", 4, workers)
+        for epoch in range(2):
+            assert told(own.epoch(7, epoch)) == told(plain.epoch(7, epoch))
+        assert told(own.in_order()) == told(plain.in_order())
 
 
-def test_more_pictures_than_are_decoded_at_a_time_are_all_decoded(digits, pixels):
-    assert len(digits.records) > 256
-    lazy = sized(digits, digits.volume(), memory=0)
-    chosen = np.array([0, 255, 256, 257, 511, 512, 1796])
-    assert torch.equal(lazy.take(chosen), pixels.take(chosen))
+@pytest.mark.parametrize("workers", [0, 1, 3])
+@pytest.mark.parametrize("count", [40, 41, 43, 3])
+def test_an_epoch_goes_on_from_any_batch(workers, count):
+    whole = told(numbered(count, 4, 0).epoch(3, 5))
+    for start in range(len(whole) + 2):
+        pictures = Counting()
+        assert told(numbered(count, 4, workers, pictures).epoch(3, 5, start)) == whole[start:]
+        assert len(pictures.asked) == len(whole[start:])  # none of those before is made again
+
+
+def test_pixels_are_told_the_epoch_that_they_are_drawn_for():
+    pictures = Counting()
+    list(numbered(8, 4, 2, pictures).epoch(3, 5))
+    assert {drawn for _, drawn in pictures.asked} == {(3, 5)}
+    pictures.asked.clear()
+    list(numbered(8, 4, 2, pictures).in_order())
+    assert [drawn for _, drawn in pictures.asked] == [None, None]
+
+
+def test_without_workers_each_batch_is_made_by_the_reader_when_it_is_asked_for():
+    pictures = Counting()
+    for read, _ in enumerate(numbered(20, 4, 0, pictures).in_order()):
+        assert len(pictures.asked) == read + 1
+    assert pictures.threads == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_workers_stay_a_few_batches_ahead_and_no_more(workers):
+    pictures = Counting()
+    for read, _ in enumerate(numbered(100, 4, workers, pictures).in_order()):
+        assert len(pictures.asked) <= read + workers + 1
+    assert len(pictures.asked) == 25
+    assert threading.get_ident() not in pictures.threads
+    assert len(pictures.threads) <= workers
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_a_picture_that_cannot_be_read_ends_the_epoch_at_its_batch(workers):
+    read = []
+    with pytest.raises(PictureError, match="a picture is damaged"):
+        for batch in numbered(100, 4, workers, Counting(first_bad=22)).in_order():
+            read.append(batch.samples.tolist())
+    assert [first for first, *_ in read] == [0, 4, 8, 12, 16]
+
+
+def test_an_epoch_that_is_left_leaves_no_work_and_no_threads():
+    pictures = Counting()
+    before = threading.active_count()
+    found = numbered(1000, 4, 2, pictures).epoch(0, 0)
+    next(found)
+    found.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == before
+    assert len(pictures.asked) <= 4
+
+
+def test_the_usual_number_of_workers_is_the_machines():
+    assert batches.__defaults__ == (WORKERS,)
+    assert WORKERS >= 1
+
+
+# Augmented
 
 
 def test_the_same_sample_is_augmented_to_the_same_pixels_bit_for_bit_whatever_the_batch_size(digits, pixels):
-    change = Augment()
+    change = Augmentation(shift=0.1, rotate=10.0, scale=0.1)
 
     def epoch(size: int, seed: int, number: int) -> torch.Tensor:
         """(N, ...) in the order of the samples."""
-        own = batches(digits, pixels, "val", size)
-        found = list(own.epoch(seed, number))
+        found = list(batches(digits, pixels, "val", size).epoch(seed, number))
         samples = np.concatenate([batch.samples for batch in found])
-        seen = [change(batch.pixels_NCHW.float(), batch.samples, seed, number) for batch in found]
+        seen = [augmented(change, b.pixels_NCHW, b.samples, seed, number, (0.3,), (0.4,)).pictures_NCHW for b in found]
         return torch.cat(seen)[np.argsort(samples)]
 
     whole = epoch(1000, 1, 2)
@@ -185,3 +240,13 @@ def test_the_same_sample_is_augmented_to_the_same_pixels_bit_for_bit_whatever_th
         assert torch.equal(epoch(size, 1, 2), whole)
     assert not torch.equal(epoch(1000, 2, 2), whole)
     assert not torch.equal(epoch(1000, 1, 3), whole)
+
+
+def test_what_lies_in_memory_is_picked_without_threads(monkeypatch):
+    class AtHand(Counting):
+        def at_hand(self, samples):
+            return True
+
+    pictures = AtHand()
+    assert len(list(numbered(40, 4, 2, pictures).epoch(0, 1))) == 10
+    assert pictures.threads == {threading.get_ident()}

@@ -35,3 +35,12 @@ def test_a_network_with_another_number_of_outputs_is_refused():
     with pytest.raises(DesignError, match="the network ends in 1x1x10, the data has 3 classes") as caught:
         Classify(("a", "b", "c")).check(Volume(10, 1, 1))
     assert "end with a bare FC" in str(caught.value)
+
+
+def test_the_loss_of_mixed_pictures_is_the_mix_of_their_losses():
+    task = Classify(("a", "b", "c"), label_smoothing=0.1)
+    partner, share = torch.arange(40).roll(-1), torch.rand(40, generator=torch.Generator().manual_seed(2))
+    one = nn.functional.cross_entropy(SCORES, LABELS, reduction="none", label_smoothing=0.1)
+    other = nn.functional.cross_entropy(SCORES, LABELS[partner], reduction="none", label_smoothing=0.1)
+    wanted = (share * one + (1 - share) * other).mean()
+    assert torch.allclose(task.loss(SCORES, task.mixed(LABELS, partner, share)), wanted)

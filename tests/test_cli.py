@@ -26,7 +26,7 @@ def call(*arguments, cwd=None) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_verb_has_help_with_an_example(verb):
-    done = call(verb, "--help")
+    done = call(*verb.split(), "--help")
     assert done.returncode == 0
     assert f"\n  torchbeam {verb} " in done.stdout
     assert done.stderr == ""

@@ -1,9 +1,13 @@
 """The digits that ship inside scikit-learn."""
 
+import sys
+
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
 from torchbeam.data.sources import digits
+from torchbeam.errors import DataError
 
 
 def test_records_are_scikit_learn_s_digits_in_their_order():
@@ -30,3 +34,12 @@ def test_different_digits_have_different_content():
     source, own = digits.read(), load_digits()
     contents = {source.pictures.content(number) for number in range(1797)}
     assert len(contents) == len({image.tobytes() for image in own.images})
+
+
+def test_a_scikit_learn_without_them_is_told(monkeypatch, tmp_path):
+    (tmp_path / "sklearn").mkdir()
+    (tmp_path / "sklearn" / "__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "sklearn")
+    with pytest.raises(DataError, match="the digits that ship with scikit-learn are not there"):
+        digits.read()

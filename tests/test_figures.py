@@ -13,7 +13,7 @@ from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.learn.loop import Epoch
 from torchbeam.network.build import build
-from torchbeam.report.figures import curves, first_filters, png, shade
+from torchbeam.report.figures import curves, first_filters, shade
 
 
 def picture_in(element: str) -> np.ndarray:
@@ -61,14 +61,6 @@ def test_a_constant_filter_is_no_trouble():
 )
 def test_weights_that_see_no_pixels_are_not_shown_as_if_they_did(text):
     assert first_filters(*built(text)) == ("", [])
-
-
-@pytest.mark.parametrize(
-    ("size", "shown"), [((8, 8), (160, 160)), ((400, 200), (160, 80)), ((50, 100), (50, 100)), ((1, 1), (160, 160))]
-)
-def test_pictures_are_shown_at_a_good_size(size, shown):
-    element = png(Image.new("L", size))
-    assert f'width="{shown[0]}" height="{shown[1]}"' in element
 
 
 def test_curves_mark_the_epoch_that_was_kept_and_are_the_same_each_time():

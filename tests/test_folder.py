@@ -6,8 +6,7 @@ from collections import Counter
 import pytest
 from data_makers import class_folders, drawn, run_python, shared
 
-from torchbeam.data.load import find
-from torchbeam.data.sources.folder import is_picture, natural, pictures_below, read
+from torchbeam.data.sources.folder import alike, here, is_picture, look_alikes, natural, pictures_below, read
 from torchbeam.errors import DataError
 
 REMEDY = "put the pictures of each class into a folder of that class's name: DIR/cat/1.jpg, DIR/dog/1.jpg"
@@ -134,6 +133,56 @@ def test_names_of_every_kind_are_names(tmp_path):
     assert set(read(tmp_path, "here").classes) == set(names)
 
 
+def test_names_at_their_limits_are_read(tmp_path):
+    longest, odd = "x" * 251 + ".png", os.fsdecode(b"a\nb\xe9.png")
+    class_folders(tmp_path, {"cat": 1, "dog": 1, "x.png/inner.jpg": 1})
+    for name in (longest, odd):
+        drawn(7).save(tmp_path / "cat" / "held.png")
+        (tmp_path / "cat" / "held.png").rename(tmp_path / "cat" / name)
+    source = read(tmp_path, "here")
+    assert source.classes == ("cat", "dog", "x.png")
+    assert {record.path for record in source.records if record.label == 0} == {
+        "cat/0.png",
+        f"cat/{longest}",
+        f"cat/{odd}",
+    }
+    assert all(source.pictures.image(at).size == (24, 18) for at in range(len(source.records)))
+
+
+def test_a_pipe_is_never_opened(tmp_path):
+    class_folders(tmp_path, {"cat": 1, "dog": 1})
+    os.mkfifo(tmp_path / "cat" / "pipe.jpg")
+    os.mkfifo(tmp_path / "loose.jpg")
+    assert found(tmp_path) == {("", "cat"): 1, ("", "dog"): 1}
+
+
+def test_links_that_lead_nowhere_or_to_themselves_are_passed_over(tmp_path):
+    class_folders(tmp_path, {"cat": 1, "dog": 1})
+    (tmp_path / "cat" / "dead.jpg").symlink_to(tmp_path / "nothing.jpg")
+    (tmp_path / "cat" / "loop.jpg").symlink_to(tmp_path / "cat" / "loop.jpg")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    assert found(tmp_path) == {("", "cat"): 1, ("", "dog"): 1}
+
+
+def test_links_between_two_folders_end(tmp_path):
+    class_folders(tmp_path, {"kept/cat": 1, "kept/more": 2, "here/dog": 1})
+    for at in range(2):  # two ways at every step, which taken each time would never end
+        (tmp_path / "kept" / "cat" / f"to{at}").symlink_to(tmp_path / "kept" / "more")
+        (tmp_path / "kept" / "more" / f"back{at}").symlink_to(tmp_path / "kept" / "cat")
+    (tmp_path / "here" / "cat").symlink_to(tmp_path / "kept" / "cat")
+    assert found(tmp_path / "here") == {("", "cat"): 3, ("", "dog"): 1}
+
+
+def test_here_asks_for_a_picture_in_some_folder(tmp_path):
+    assert not here(tmp_path)
+    assert not here(tmp_path / "nothing")
+    drawn(1).save(tmp_path / "loose.png")
+    class_folders(tmp_path, {"a": 0})
+    assert not here(tmp_path)
+    class_folders(tmp_path, {"a/b": 1})
+    assert here(tmp_path)
+
+
 # What is a part and what a class
 
 
@@ -197,7 +246,69 @@ def test_a_class_that_the_test_misses_is_noted(tmp_path):
     }
 
 
+def test_labels_go_by_name_where_a_part_misses_a_class_in_the_middle(tmp_path):
+    class_folders(tmp_path, {"train/a": 2, "train/b": 2, "train/c": 2, "val/a": 1, "val/c": 1})
+    source = read(tmp_path, "here")
+    val = {record.path: source.classes[record.label] for record in source.records if record.part == "val"}
+    assert val == {"val/a/0.png": "a", "val/c/0.png": "c"}
+    assert source.notes == ("the val folder has no pictures of: b",)
+
+
+# Names that are alike
+
+ONLY = "differ only by capital letters, spaces or the coding of their letters"
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("Cat", "cat"), ("cat", "cat "), ("big  cat", "big cat"), (NFC, NFD), ("STRASSE", "straße")]
+)
+def test_two_classes_that_are_alike_are_refused(tmp_path, one, other):
+    class_folders(tmp_path, {one: 2, other: 2, "dog": 1})
+    with pytest.raises(DataError, match=f"^two classes {ONLY}") as caught:
+        read(tmp_path, "here")
+    assert set(caught.value.got.split(" and ")) in ({repr(one), repr(other)}, {ascii(one), ascii(other)})
+    assert caught.value.remedy == "merge them, or rename one if they are two things"
+
+
+def test_the_difference_between_alike_names_can_be_seen(tmp_path):
+    class_folders(tmp_path, {NFC: 1, NFD: 1})
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, "here")
+    assert caught.value.got == "'cafe\\u0301' and 'caf\\xe9'"
+
+
+def test_classes_that_are_alike_are_noted_where_nothing_is_learnt(tmp_path):
+    class_folders(tmp_path, {"Cat": 2, "cat": 2})
+    assert read(tmp_path, "here", to_learn=False).notes == (f"two classes {ONLY}: 'Cat' and 'cat'",)
+
+
+def test_an_unknown_class_that_is_alike_to_a_known_one_gets_the_hint(tmp_path):
+    class_folders(tmp_path, {"train/Cat": 2, "train/dog": 2, "val/cat": 1, "val/dog": 1})
+    with pytest.raises(DataError, match=r"^the val folder has classes that the train folder does not know") as caught:
+        read(tmp_path, "here")
+    assert caught.value.remedy == f"give them one name: 'Cat' and 'cat' {ONLY}"
+
+
+def test_an_empty_folder_that_is_alike_does_no_harm(tmp_path):
+    class_folders(tmp_path, {"Cat": 0, "cat": 2, "dog": 2})
+    assert read(tmp_path, "here").classes == ("cat", "dog")
+
+
+def test_names_are_alike_without_case_blanks_and_coding():
+    assert alike(" Big\t CAFE\u0301 ") == alike("big café") == "big café"
+    assert look_alikes(["a", "B", "A", "c", "b"]) == [["a", "A"], ["B", "b"]]
+    assert look_alikes(["a", "b", "\udce9"]) == []
+
+
 # What is refused
+
+
+def test_two_folders_for_one_part_are_refused(tmp_path):
+    class_folders(tmp_path, {"train/a": 1, "train/b": 1, "val/a": 1, "validation/b": 1})
+    with pytest.raises(DataError, match="has two folders for the val part") as caught:
+        read(tmp_path, "here")
+    assert caught.value.got == "val and validation"
 
 
 @pytest.mark.parametrize("part", ["val", "test"])
@@ -267,10 +378,10 @@ def test_loose_pictures_are_refused_with_the_remedy(tmp_path):
 
 
 @pytest.mark.shared
-def test_ants_and_bees_are_found_one_folder_down():
-    place = shared("data", "hymenoptera")
-    source = find(place)
-    assert source.root == place / "hymenoptera_data"
+def test_ants_and_bees_are_found_in_their_parts():
+    root = shared("data", "hymenoptera", "hymenoptera_data")
+    assert here(root)
+    source = read(root, str(root))
     assert source.classes == ("ants", "bees")
     counts = Counter((record.part, source.classes[record.label]) for record in source.records)
     assert counts == {("train", "ants"): 124, ("train", "bees"): 121, ("val", "ants"): 70, ("val", "bees"): 83}

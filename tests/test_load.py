@@ -13,7 +13,7 @@ from data_makers import class_folders, drawn, encoded, run_bound, shared
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from torchbeam.data.load import LARGEST_SIDE, find, load_data
+from torchbeam.data.load import LARGEST_SIDE, load_data
 from torchbeam.data.records import PARTS
 from torchbeam.data.split import to_csv
 from torchbeam.design.volume import Volume
@@ -95,7 +95,7 @@ def test_a_class_whose_name_is_not_utf_8_has_a_digest_and_a_split_that_can_be_wr
     class_folders(tmp_path / "set", {os.fsdecode(b"caf\xe9"): 5, "tea": 5})
     data = load_data(tmp_path / "set")
     assert len(data.digest(data.split)) == 64
-    write_whole(tmp_path / "split.csv", to_csv(data.records, data.digests, data.classes, data.split.parts))
+    write_whole(tmp_path / "split.csv", to_csv(data.records, data.digests, data.classes, data.groups, data.split.parts))
 
 
 def test_grey_is_grey_only_where_every_picture_is(tmp_path):
@@ -230,90 +230,7 @@ def test_notes_of_the_source_are_kept(tmp_path):
     assert load_data(tmp_path).notes == ("left out, no pictures inside: cow",)
 
 
-# Which folder is read
-
-
-@pytest.mark.parametrize("beside", [[], ["LICENSE"], ["README.md", "licence.txt"], ["COPYING"], [".DS_Store"]])
-def test_a_folder_that_only_wraps_another_is_entered(tmp_path, beside):
-    class_folders(tmp_path / "outer" / "inner", {"cat": 1, "dog": 1})
-    for name in beside:
-        (tmp_path / "outer" / name).touch()
-    assert find(tmp_path).root == tmp_path / "outer" / "inner"
-
-
-def test_a_folder_with_pictures_or_other_files_is_not_entered(tmp_path):
-    class_folders(tmp_path / "outer" / "inner", {"cat": 1, "dog": 1})
-    drawn(0).save(tmp_path / "outer" / "loose.png")
-    with pytest.raises(DataError, match="only one class found in "):
-        find(tmp_path / "outer")
-
-
-def test_wrapped_parts_are_found(tmp_path):
-    class_folders(tmp_path / "outer" / "inner", {"train/a": 2, "train/b": 2, "test/a": 1, "test/b": 1})
-    source = find(tmp_path)
-    assert source.root == tmp_path / "outer" / "inner"
-    assert {record.part for record in source.records} == {"train", "test"}
-
-
-def test_a_train_folder_alone_is_a_wrapper(tmp_path):
-    class_folders(tmp_path, {"train/a": 10, "train/b": 10})
-    data = load_data(tmp_path)
-    assert data.classes == ("a", "b")
-    assert [sum(data.counts(part)) for part in PARTS] == [14, 2, 4]
-
-
-def test_a_test_folder_alone_is_no_wrapper(tmp_path):
-    class_folders(tmp_path, {"test/a": 10, "test/b": 10})
-    with pytest.raises(DataError, match="has a test folder but none to learn from"):
-        find(tmp_path)
-
-
-def test_one_class_folder_is_no_wrapper(tmp_path):
-    class_folders(tmp_path, {"cat": 3})
-    with pytest.raises(DataError, match=r"^only one class found in ") as caught:
-        find(tmp_path)
-    assert caught.value.got == "cat"
-
-
-def test_endless_empty_folders_are_refused(tmp_path):
-    (tmp_path / "a" / "b" / "c" / "d").mkdir(parents=True)
-    with pytest.raises(DataError, match="no classes found in "):
-        find(tmp_path)
-
-
 # Places
-
-
-def test_a_place_that_is_not_there_is_refused():
-    with pytest.raises(DataError, match=r"^no data at nowhere/at/all") as caught:
-        load_data("nowhere/at/all")
-    assert caught.value.expected == "a folder, or one of the names digits"
-    assert (caught.value.got, caught.value.remedy) == ("nothing there", "check the path")
-
-
-def test_a_name_nearly_right_is_answered_with_the_nearest():
-    with pytest.raises(DataError, match=r"^no data at digit\n") as caught:
-        load_data("digit")
-    assert caught.value.remedy == "did you mean digits?"
-
-
-def test_a_file_is_no_place(tmp_path):
-    (tmp_path / "a.zip").touch()
-    with pytest.raises(DataError, match=r"^no data at ") as caught:
-        load_data(tmp_path / "a.zip")
-    assert caught.value.got == "a file"
-
-
-@pytest.mark.parametrize("place", ["n" * 300, "~nobody-of-this-name/pictures", "a\0b"])
-def test_a_place_that_cannot_be_is_refused_like_one_that_is_not_there(place):
-    with pytest.raises(DataError, match=r"^no data at ") as caught:
-        load_data(place)
-    assert caught.value.remedy == "check the path"
-
-
-def test_home_is_understood(cats_and_dogs, monkeypatch):
-    monkeypatch.setenv("HOME", str(cats_and_dogs.parent))
-    assert load_data("~/set").root == cats_and_dogs
 
 
 READER = """
@@ -388,13 +305,102 @@ def test_pictures_that_are_in_two_parts_or_two_classes_are_told(tmp_path):
     assert "1 pictures are in two classes at once" in notes
 
 
-def test_a_class_of_nothing_but_copies_of_anothers_pictures_is_refused(tmp_path):
+def test_a_class_of_nothing_but_a_copy_of_anothers_picture_is_still_learnt_from(tmp_path):
     class_folders(tmp_path, {"a": 15, "b": 15, "c": 0})
     smallest = min((tmp_path / "a").iterdir(), key=lambda path: hashlib.sha256(path.read_bytes()).hexdigest())
     (tmp_path / "c" / "copy.png").write_bytes(smallest.read_bytes())
-    with pytest.raises(DataError, match="a class would have nothing left to learn from") as caught:
+    data = load_data(tmp_path)
+    assert data.counts("train")[2] == 1 and "1 pictures are in two classes at once" in data.notes[-1]
+
+
+# What is told to it: lists, groups, an earlier split
+
+
+def test_near_copies_stay_in_one_part_and_that_is_told(tmp_path):
+    class_folders(tmp_path, {"a": 20, "b": 20}, suffix=".png")
+    for number in range(6):
+        with Image.open(tmp_path / "a" / f"{number}.png") as picture:
+            picture.resize((96, 72)).save(tmp_path / "a" / f"{number}-large.png")
+            picture.resize((96, 72)).save(tmp_path / "a" / f"{number}-saved.jpg", quality=70)
+    data = load_data(tmp_path)
+    part_of = dict(zip((record.path for record in data.records), data.split.parts, strict=True))
+    for number in range(6):
+        assert part_of[f"a/{number}-large.png"] == part_of[f"a/{number}-saved.jpg"]
+    assert any("near copies of others; they stay in one part with them" in note for note in data.notes)
+    assert sum(group.startswith("copies-") for group in data.groups) >= 12
+
+
+def test_groups_of_a_pattern_never_part_and_have_its_names(tmp_path):
+    class_folders(tmp_path, {f"{name}/patient{number}": 4 for name in "ab" for number in range(9)})
+    data = load_data(tmp_path, group_by=r"(patient\d+)")
+    parts: dict[str, set[str]] = {}
+    for group, part in zip(data.groups, data.split.parts, strict=True):
+        parts.setdefault(group, set()).add(part)
+    assert set(parts) == {f"patient{number}" for number in range(9)}
+    assert all(len(own) == 1 for own in parts.values()) and set.union(*parts.values()) == set(PARTS)
+    assert "72 pictures in 9 groups stay together" in data.notes[-1]
+
+
+def test_no_row_of_an_earlier_split_moves_and_new_pictures_fill_the_shares(tmp_path):
+    root = class_folders(tmp_path / "set", {"a": 20, "b": 20})
+    first = load_data(root)
+    text = to_csv(first.records, first.digests, first.classes, first.groups, first.split.parts)
+    write_whole(tmp_path / "split.csv", text)
+    class_folders(root, {"a/new": 30, "b/new": 10}, first=1000)
+    second = load_data(root, split_from=tmp_path / "split.csv")
+    old = dict(zip(first.digests, first.split.parts, strict=True))
+    new = dict(zip(second.digests, second.split.parts, strict=True))
+    assert {digest: new[digest] for digest in old} == old
+    assert second.counts("test") == (10, 6)
+    assert second.split.origins["test"] == "as the earlier split has it; new pictures fill the shares"
+
+
+def test_what_a_list_excludes_is_left_out_and_counted(tmp_path):
+    class_folders(tmp_path, {"a": 10, "b": 10})
+    data = load_data(tmp_path, exclude={"a/3.png": "blurred", "b/0.png": "a copy"})
+    assert len(data.records) == 18 and "2 pictures are left out by the exclude list" in data.notes
+    assert not {"a/3.png", "b/0.png"} & {record.path for record in data.records}
+
+
+def test_a_list_of_other_pictures_is_refused(tmp_path):
+    class_folders(tmp_path, {"a": 10, "b": 10})
+    with pytest.raises(DataError, match="1 of the paths to exclude are not in ") as caught:
+        load_data(tmp_path, exclude={"a/99.png": "blurred"})
+    assert caught.value.got == "a/99.png"
+
+
+def test_pictures_without_a_class_of_their_own_are_not_for_train():
+    with pytest.raises(DataError, match="364 of 364 pictures have no class of their own") as caught:
+        load_data(shared("data", "bccd"))
+    assert "voc with boxes" in caught.value.got
+
+
+def test_faults_of_the_source_are_told_by_kind():
+    notes = load_data(shared("data", "bccd"), to_learn=False).notes
+    assert any(note.startswith("box empty, 2 times; first JPEGImages/BloodImage_00338.jpg") for note in notes)
+
+
+# The peers' commonest mistake: classes numbered anew for each part
+
+
+def test_classes_are_matched_by_name_where_validation_lacks_one(tmp_path):
+    class_folders(tmp_path, {"train/a": 9, "train/b": 9, "train/c": 9, "val/a": 3, "val/c": 3})
+    data = load_data(tmp_path)
+    assert data.classes == ("a", "b", "c")
+    assert {(r.path.split("/")[1], data.classes[r.label]) for r in data.records} == {(n, n) for n in "abc"}
+    assert data.counts("test") == (3, 0, 3)
+    assert any(note == "the val folder has no pictures of: b" for note in data.notes)
+
+
+def test_folder_10_comes_after_folder_2(tmp_path):
+    class_folders(tmp_path, {str(number): 4 for number in range(1, 12)})
+    assert load_data(tmp_path).classes == tuple(str(number) for number in range(1, 12))
+
+
+def test_folders_that_differ_only_by_case_are_refused(tmp_path):
+    class_folders(tmp_path, {"Cat": 4, "cat": 4, "dog": 4})
+    with pytest.raises(DataError, match="differ only"):
         load_data(tmp_path)
-    assert "c/copy.png" in caught.value.got
 
 
 def test_a_folder_by_the_name_of_a_set_is_told(tmp_path, monkeypatch):

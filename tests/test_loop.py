@@ -5,8 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from torchbeam.data.batches import Batches, batches, sized
+from torchbeam.data.batches import Batches, batches
 from torchbeam.data.load import load_data
+from torchbeam.data.pixels import Fixed, Kept
 from torchbeam.data.preprocess import Preprocessing
 from torchbeam.design.notation import parse
 from torchbeam.errors import Diverged
@@ -22,7 +23,7 @@ AS_IS = Preprocessing(8, 8, 1, (0.3,), (0.35,))
 @pytest.fixture(scope="module")
 def parts() -> tuple[Batches, Batches]:
     data = load_data("digits")
-    pixels = sized(data, data.volume())
+    pixels = Fixed(data, data.volume(), Kept())
     return batches(data, pixels, "train", 256), batches(data, pixels, "val", 512)
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 from data_makers import shared
 
-from torchbeam.data.batches import batches, sized
+from torchbeam.data.batches import batches
 from torchbeam.data.load import load_data
+from torchbeam.data.pixels import Fixed, Kept
 from torchbeam.data.preprocess import measure
 from torchbeam.design.complete import complete
 from torchbeam.design.notation import parse
@@ -48,7 +49,7 @@ def test_the_loss_of_a_named_network_falls(name, side, cifar):
     design = parse(NETWORKS[name].text)
     design = complete(replace(design, input=replace(design.input, volume=Volume(3, side, side))), classes=10)
     everything = replace(data, split=replace(data.split, parts=("train",) * len(data.records)))
-    training = batches(everything, sized(data, Volume(3, side, side)), "train", 20)
+    training = batches(everything, Fixed(data, Volume(3, side, side), Kept()), "train", 20)
     few = replace(training, samples=training.samples[:20])
     preprocessing = measure(Volume(3, side, side), (batch.pixels_NCHW for batch in training.in_order()))
     torch.manual_seed(0)

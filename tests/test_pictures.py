@@ -1,8 +1,11 @@
 """A source's pictures, as files and as one array."""
 
+import hashlib
+
 import numpy as np
 import pytest
 from data_makers import class_folders, drawn, encoded
+from PIL import Image
 
 from torchbeam.data.pictures import Array, Files
 from torchbeam.errors import PictureError
@@ -55,3 +58,27 @@ def test_a_picture_of_an_array_is_told_apart_by_its_pixels_alone():
 def test_an_array_of_empty_pictures_is_refused_when_one_is_asked_for():
     with pytest.raises(PictureError, match="has no pixels"):
         Array(np.zeros((3, 0, 4), np.uint8)).image(0)
+
+
+def test_a_file_may_come_reduced_and_its_facts_are_of_the_whole(tmp_path):
+    picture = drawn(1, (800, 600))
+    (tmp_path / "a.jpg").write_bytes(encoded(picture, "JPEG"))
+    files = Files(tmp_path, ("a.jpg",))
+    assert files.image(0).size == (800, 600)
+    assert files.image(0, (150, 150)).size == (200, 150)
+    assert (files.facts(0).size, files.facts(0).format) == ((800, 600), "JPEG")
+
+
+@pytest.mark.parametrize("shape", [(3, 20, 30), (3, 20, 30, 3)])
+def test_the_facts_of_a_picture_of_an_array_are_those_of_a_lossless_file(tmp_path, shape):
+    pixels = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+    Image.fromarray(pixels[1]).save(tmp_path / "a.png")
+    found, stored = Array(pixels).facts(1), Files(tmp_path, ("a.png",)).facts(0)
+    assert (found.size, found.grey, found.dhash, found.thumb) == (stored.size, stored.grey, stored.dhash, stored.thumb)
+    assert found.digest == hashlib.sha256(Array(pixels).content(1)).hexdigest()
+
+
+def test_no_facts_are_told_of_a_damaged_file(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(encoded(drawn(0, (400, 300)), "JPEG")[:-2])
+    with pytest.raises(PictureError, match=r"^a\.jpg is damaged or cut off"):
+        Files(tmp_path, ("a.jpg",)).facts(0)

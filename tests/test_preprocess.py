@@ -179,3 +179,12 @@ def test_a_missing_value_is_refused(missing):
 def test_a_value_of_another_kind_is_refused(wrong):
     with pytest.raises(ModelFileError, match="preprocessing is incomplete"):
         from_json(sizing(28, 20).to_json() | wrong)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_the_layout_in_memory_changes_no_number(depth):
+    pixels = torch.randint(0, 256, (5, depth, 12, 17), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    own = Preprocessing(17, 12, depth, (0.4, 0.5, 0.6)[:depth], (0.2, 0.3, 0.25)[:depth])
+    last = own.normalise(pixels.contiguous(memory_format=torch.channels_last))
+    assert torch.equal(own.normalise(pixels), last)
+    assert pixels.dtype == torch.uint8 and last.is_contiguous(memory_format=torch.channels_last)

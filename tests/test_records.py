@@ -10,7 +10,7 @@ from torchbeam.data.records import PARTS, Pictures, Record
 def test_both_ways_of_holding_pictures_are_pictures():
     held: list[Pictures] = [Files(Path(), ("a.png",)), Array(np.zeros((1, 2, 2), np.uint8))]
     asked = {name for name in vars(Pictures) if not name.startswith("_")}
-    assert asked == {"content", "image"}
+    assert asked == {"content", "image", "facts"}
     assert all(hasattr(one, name) for one in held for name in asked)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from torchbeam.data.load import load_data
@@ -6,7 +8,7 @@ from torchbeam.design.layers import unfold
 from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.errors import SettingError
-from torchbeam.jobs.settings import Settings, epochs_for, lr_for, net_for, settle, size_of
+from torchbeam.jobs.settings import Settings, cache_bytes, check_told, epochs_for, lr_for, net_for, settle, size_of
 
 NOTHING = Settings(None, None, None, None, None, None, None, None)
 
@@ -27,7 +29,7 @@ def test_what_is_told_is_a_flag_and_the_rest_chosen_or_default():
     data = load_data("digits")
     chosen = settle(NOTHING, data)
     assert {name: setting.origin for name, setting in chosen.items() if setting.origin == "auto"} == dict.fromkeys(
-        ("net", "epochs", "batch_size", "lr", "size"), "auto"
+        ("net", "epochs", "batch_size", "lr", "size", "augment", "workers"), "auto"
     )
     told = settle(Settings("INPUT -> FC", 3, 16, 0.5, 7, "8", "crop", "cpu"), data)
     assert [told[name].value for name in ("net", "epochs", "batch_size", "lr", "seed", "size", "fit", "device")] == [
@@ -56,3 +58,27 @@ def test_sizes_are_width_height_depth(text, volume):
 def test_other_sizes_are_refused(text):
     with pytest.raises(SettingError, match="size cannot be"):
         size_of(text, 3)
+
+
+def test_digits_are_moved_turned_and_scaled_but_never_mirrored():
+    assert settle(NOTHING, load_data("digits"))["augment"].value == "shift 0.1, rotate 10, scale 0.1"
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"workers": -1}, "workers cannot be -1"),
+        ({"workers": 1000}, "0 to 256 threads that decode while the network learns"),
+        ({"augment": "flop"}, "flip"),
+        ({"cache_size": "huge"}, "'huge' is not an amount of memory"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_before_any_picture_is_read(told, words):
+    with pytest.raises(SettingError) as caught:
+        check_told(replace(NOTHING, **told))
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(("told", "count"), [("20GB", 20 * 10**9), ("1GiB", 2**30), ("none", 0), ("0", 0)])
+def test_the_size_of_the_cache_is_bytes_or_none(told, count):
+    assert cache_bytes(told) == count

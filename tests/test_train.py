@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 import torchbeam
 from torchbeam.data.load import load_data
-from torchbeam.errors import DesignError, Diverged, NotationError, OutOfRoom, OutputError, SettingError
+from torchbeam.errors import DataError, DesignError, Diverged, NotationError, OutOfRoom, OutputError, SettingError
 from torchbeam.jobs.settings import Settings, design_for, settle
 
 
@@ -262,4 +262,85 @@ def test_a_named_network_that_cannot_take_the_pictures_size_keeps_its_own_and_sa
     assert str(design.input.volume) == "227x227x3"
     assert "alexnet-2012 keeps its size: at 8x8x1, conv1: a 11x11 window does not fit" in notes[0]
     small, notes = design_for(settle(Settings("resnet-20", *[None] * 7), data), data)
-    assert str(small.input.volume) == "8x8x1" and notes == []
+    assert str(small.input.volume) == "8x8x1"
+    assert [note.partition(":")[0] for note in notes] == ["augmented by shift 0.1, rotate 10, scale 0.1"]
+
+
+# Photos: crops, lists, groups, an earlier split, the cache
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    root = tmp_path_factory.mktemp("photos")
+    for number in range(36):
+        name, size = ("light", "dark")[number % 2], (90 + 3 * number, 120)
+        shade = np.random.default_rng(number).integers(
+            140 if name == "light" else 0, 255 if name == "light" else 115, 3
+        )
+        pixels = np.random.default_rng(number).normal(shade, 25, (size[1], size[0], 3)).clip(0, 255).astype(np.uint8)
+        (root / name).mkdir(exist_ok=True)
+        Image.fromarray(pixels).save(root / name / f"s{number // 4}-{number}.jpg")
+    return root
+
+
+SMALL = "INPUT 32x32x3 -> CONV 8 -> RELU -> POOL -> FC"
+
+
+def test_photos_are_cut_differently_in_every_epoch_and_the_second_run_decodes_nothing(photos, tmp_path):
+    def run(name, **told):
+        return torchbeam.train(
+            photos, net=SMALL, epochs=3, cache=tmp_path / "cache", out=tmp_path / name, show=False, device="cpu", **told
+        )
+
+    first = run("first")
+    config = json.loads((first.out / "config.json").read_text())
+    assert config["augment"] == {"value": "resizedcrop 0.35:1, flip, color 0.2", "origin": "auto"}
+    assert json.loads((first.out / "summary.json").read_text())["classes_sha256"]
+    kept = sorted(path.name for path in (tmp_path / "cache" / "decoded").iterdir())
+    assert len(kept) == 2 and all((tmp_path / "cache" / "decoded" / name / "pixels").stat().st_size for name in kept)
+    weights = torchbeam.load_model(first.out).network.state_dict()
+    for name, told in (("again", {}), ("alone", {"workers": 0})):
+        other = torchbeam.load_model(run(name, **told).out).network.state_dict()
+        assert all(torch.equal(weights[key], other[key]) for key in weights), name
+    model = torchbeam.load_model(first.out)
+    assert model.preprocessing.shown == 0.875
+    assert torchbeam.evaluate(first.out, photos, cache=tmp_path / "cache").evaluation.n == first.test.n
+
+
+def test_mixing_learns_and_is_told(photos, tmp_path):
+    out = torchbeam.train(
+        photos,
+        net=SMALL,
+        epochs=2,
+        augment="mixup 0.4, cutmix 1, flip",
+        out=tmp_path / "run",
+        show=False,
+        cache_size="none",
+    ).out
+    assert json.loads((out / "config.json").read_text())["augment"]["value"] == "mixup 0.4, cutmix 1, flip"
+
+
+def test_lists_groups_and_an_earlier_split_are_kept_to(photos, tmp_path):
+    (tmp_path / "out.csv").write_text("path,reason\nlight/s0-0.jpg,blurred\n")
+    told = {"net": SMALL, "epochs": 1, "show": False, "cache": tmp_path / "cache"}
+    first = torchbeam.train(photos, exclude=tmp_path / "out.csv", group_by=r"s\d+", out=tmp_path / "a", **told)
+    with open(first.out / "split.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 35 and "light/s0-0.jpg" not in {row["path"] for row in rows}
+    parts = {}
+    for row in rows:
+        parts.setdefault(row["group"], set()).add(row["part"])
+    assert len(parts) == 9 and all(len(own) == 1 for own in parts.values())
+    second = torchbeam.train(photos, split=first.out, out=tmp_path / "b", **told)
+    with open(second.out / "split.csv", newline="") as file:
+        again = {row["path"]: row["part"] for row in csv.DictReader(file)}
+    assert len(again) == 36 and all(again[row["path"]] == row["part"] for row in rows)
+    # The model knows its own parts again, also where no rule gives them.
+    assert torchbeam.evaluate(first.out, photos, part="test").evaluation.n == first.test.n
+
+
+def test_an_exclude_list_that_is_none_is_refused(photos, tmp_path):
+    (tmp_path / "notes.txt").write_text("leave out the blurred ones")
+    with pytest.raises(DataError, match="is not an exclude list"):
+        torchbeam.train(photos, exclude=tmp_path / "notes.txt", show=False, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()

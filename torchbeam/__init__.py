@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torchbeam.data.load import load_data as load_data
     from torchbeam.design.notation import parse as parse
     from torchbeam.design.notation import write as write
+    from torchbeam.jobs.check import check_data as check_data
+    from torchbeam.jobs.convert import convert as convert
     from torchbeam.jobs.describe import describe as describe
     from torchbeam.jobs.describe import lint as lint
     from torchbeam.jobs.evaluate import evaluate as evaluate
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from torchbeam.jobs.predict import load_model as load_model
     from torchbeam.jobs.predict import predict as predict
     from torchbeam.jobs.predict import save_model as save_model
+    from torchbeam.jobs.preview import preview as preview
     from torchbeam.jobs.train import train as train
     from torchbeam.jobs.zoo import zoo as zoo
     from torchbeam.network.build import build as build
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
 PUBLIC = {
     "Model": "torchbeam.jobs.predict",
     "build": "torchbeam.network.build",
+    "check_data": "torchbeam.jobs.check",
+    "convert": "torchbeam.jobs.convert",
     "describe": "torchbeam.jobs.describe",
     "errors": "torchbeam.errors",
     "evaluate": "torchbeam.jobs.evaluate",
@@ -36,6 +41,7 @@ PUBLIC = {
     "load_model": "torchbeam.jobs.predict",
     "parse": "torchbeam.design.notation",
     "predict": "torchbeam.jobs.predict",
+    "preview": "torchbeam.jobs.preview",
     "save_model": "torchbeam.jobs.predict",
     "train": "torchbeam.jobs.train",
     "write": "torchbeam.design.notation",

@@ -22,9 +22,12 @@ from torchbeam.version import __version__
 VERBS = {
     "describe": ("torchbeam.cli.describe", "size a network: volumes, parameters, memory, receptive fields"),
     "zoo": ("torchbeam.cli.zoo", "list the named networks with their numbers"),
+    "check": ("torchbeam.cli.check", "find what is wrong with pictures and labels before training"),
     "train": ("torchbeam.cli.train", "train a classifier on pictures and measure it"),
     "evaluate": ("torchbeam.cli.evaluate", "measure a model file on labelled pictures"),
     "predict": ("torchbeam.cli.predict", "say what pictures show"),
+    "data convert": ("torchbeam.cli.convert", "write a data set in another format"),
+    "data preview": ("torchbeam.cli.preview", "draw what augmentation makes of a few pictures"),
 }
 HELP = """torchbeam: write a ConvNet as the textbooks do, train it on your pictures, see what it learnt.
 
@@ -72,11 +75,13 @@ def _run(given: list[str]) -> int:
     if given[0] == "--version":
         print(f"torchbeam {__version__}")
         return 0
-    verb, *options = given
+    words = 2 if " ".join(given[:2]) in VERBS else 1
+    verb, options = " ".join(given[:words]), given[words:]
     if verb not in VERBS:
-        close = difflib.get_close_matches(verb, VERBS, n=1)
+        told = " ".join(given[:2]) if verb == "data" else verb
+        close = difflib.get_close_matches(told, VERBS, n=1)
         raise SettingError(
-            f"no verb {verb!r}",
+            f"no verb {told!r}",
             expected=", ".join(VERBS),
             remedy=f"did you mean {close[0]}?" if close else "torchbeam --help lists what each does",
         )

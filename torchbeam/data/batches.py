@@ -1,4 +1,5 @@
-"""Batches of pictures and labels, in memory where they fit, in an order that is a function of (seed, epoch)."""
+"""Batches of pictures and labels, in an order that is a function of (seed, epoch), made by threads ahead of the one
+that learns."""
 
 import os
 from collections.abc import Iterator
@@ -11,14 +12,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from torchbeam.data.ahead import ahead
 from torchbeam.data.chance import shuffled
 from torchbeam.data.load import Data
-from torchbeam.data.preprocess import Preprocessing
-from torchbeam.design.volume import Volume
+from torchbeam.data.pixels import Pixels
 
-# Pictures that take more bytes than this are decoded anew in every epoch.
-MEMORY = 2 * 2**30
-CHUNK = 32  # pictures handed to a thread at a time
+# Threads that make batches while the network learns from those before: one for each core.
+WORKERS = os.cpu_count() or 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,78 +34,48 @@ class Batch:
 class Batches:
     """One part of the data at the network's size, in batches; the last may be smaller.
 
-    One sample left over joins the batch before it: batch norm cannot learn from a single one.
+    One sample left over joins the batch before it: batch norm cannot learn from a single one. workers: threads that
+    make batches ahead; 0 makes each when it is asked for. What is in a batch does not depend on them.
     """
 
     samples: NDArray[np.int64]
     labels: Tensor
-    pixels: "Decoded | Lazy"
+    pixels: Pixels
     batch_size: int
+    workers: int = WORKERS
 
     def __len__(self) -> int:
         return len(self._starts())
 
     def in_order(self) -> Iterator[Batch]:
-        """Every sample once, in the records' order."""
-        return self._batches(self.samples)
+        """Every sample once, in the records' order, the middle of each picture."""
+        return self._batches(self.samples, None)
 
-    def epoch(self, seed: int, epoch: int) -> Iterator[Batch]:
-        """Every sample once, in this epoch's order."""
-        return self._batches(shuffled(seed, epoch, self.samples))
+    def epoch(self, seed: int, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Every sample once, in this epoch's order and cut as this epoch cuts them; from batch `start` on."""
+        return self._batches(shuffled(seed, epoch, self.samples), (seed, epoch), start)
 
     def _starts(self) -> list[int]:
         starts = list(range(0, len(self.samples), self.batch_size))
         alone = len(starts) > 1 and len(self.samples) - starts[-1] == 1
         return starts[:-1] if alone else starts
 
-    def _batches(self, order: NDArray[np.int64]) -> Iterator[Batch]:
-        starts = self._starts()
-        for start, end in pairwise([*starts, len(order)]):
-            chosen = order[start:end]
-            yield Batch(chosen, self.pixels.take(chosen), self.labels[torch.from_numpy(chosen)])
+    def _batches(self, order: NDArray[np.int64], drawn: tuple[int, int] | None, start: int = 0) -> Iterator[Batch]:
+        spans = list(pairwise([*self._starts(), len(order)]))[start:]
+        chosen = [order[first:last] for first, last in spans]
+
+        def made(samples: NDArray[np.int64]) -> Batch:
+            return Batch(samples, self.pixels.take(samples, drawn), self.labels[torch.from_numpy(samples)])
+
+        if self.workers == 0 or self.pixels.at_hand(order):
+            yield from map(made, chosen)
+            return
+        with ThreadPoolExecutor(self.workers) as pool:
+            yield from ahead(pool, made, chosen, self.workers + 1)
 
 
-class Lazy:
-    """Pictures decoded when they are asked for, by several threads."""
-
-    def __init__(self, data: Data, sizing: Preprocessing) -> None:
-        self.data, self.sizing = data, sizing
-        self.pool = ThreadPoolExecutor(os.cpu_count())
-
-    def take(self, samples: NDArray[np.int64]) -> Tensor:
-        """The pictures of `samples`, bytes N, C, H, W."""
-        chunks = [samples[start : start + CHUNK].tolist() for start in range(0, len(samples), CHUNK)]
-        return torch.from_numpy(np.concatenate(list(self.pool.map(self._decode, chunks))))
-
-    def _decode(self, samples: list[int]) -> NDArray[np.uint8]:
-        return np.stack([self.sizing.pixels(self.data.image(sample)) for sample in samples])
-
-
-class Decoded:
-    """Pictures decoded once and kept as bytes."""
-
-    def __init__(self, data: Data, sizing: Preprocessing) -> None:
-        lazy, count = Lazy(data, sizing), len(data.records)
-        self.pixels_NCHW = torch.empty((count, sizing.depth, sizing.height, sizing.width), dtype=torch.uint8)
-        for start in range(0, count, 256):
-            chosen = np.arange(start, min(start + 256, count))
-            self.pixels_NCHW[start : start + len(chosen)] = lazy.take(chosen)
-
-    def take(self, samples: NDArray[np.int64]) -> Tensor:
-        """The pictures of `samples`, bytes N, C, H, W."""
-        return self.pixels_NCHW[torch.from_numpy(samples)]
-
-
-def sized(data: Data, volume: Volume, memory: int = MEMORY) -> Decoded | Lazy:
-    """The pictures of the data at a network's input size, kept decoded when they take at most `memory` bytes."""
-    zeros = (0.0,) * volume.channels
-    sizing = Preprocessing(volume.width, volume.height, volume.channels, zeros, zeros)
-    fits = volume.neurons * len(data.records) <= memory
-    return Decoded(data, sizing) if fits else Lazy(data, sizing)
-
-
-def batches(data: Data, pixels: Decoded | Lazy, part: str, batch_size: int) -> Batches:
+def batches(data: Data, pixels: Pixels, part: str, batch_size: int, workers: int = WORKERS) -> Batches:
     """The batches of one part."""
     samples = np.array(data.split.indices(part), dtype=np.int64)
     labels = torch.tensor([record.label for record in data.records])
-    return Batches(samples, labels, pixels, batch_size)
+    return Batches(samples, labels, pixels, batch_size, workers)

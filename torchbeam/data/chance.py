@@ -12,6 +12,10 @@ GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 # What a draw is for: one number each, never used twice.
 ORDER, SHIFT_X, SHIFT_Y, ROTATE, SCALE = range(5)
+FLIP, VFLIP, CROP_X, CROP_Y, PART_X, PART_Y = range(5, 11)
+BRIGHTNESS, CONTRAST, SATURATION, HUE, GRAYSCALE = range(11, 16)
+CUTOUT_X, CUTOUT_Y, MIX_WHICH, MIXUP, CUTMIX, CUTMIX_X, CUTMIX_Y = range(16, 23)
+PART_SHAPE = 64  # and the 19 after it: area and shape at each of ten tries
 
 
 def splitmix64(state: NDArray[np.uint64]) -> NDArray[np.uint64]:

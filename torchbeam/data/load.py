@@ -1,37 +1,39 @@
-"""load_data: a place -> its pictures, every one of them read once, split into parts, the bad ones set aside."""
+"""load_data: a place -> its pictures, every one of them looked at once, split into parts, the bad ones set aside."""
 
-import difflib
-import errno
 import hashlib
-import os
 from collections import Counter
-from collections.abc import Callable, Collection
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import Image
 
-from torchbeam.data.records import Pictures, Record, Skipped, Source
-from torchbeam.data.sources import digits, folder, mnist
-from torchbeam.data.split import Split, as_named, split
+from torchbeam.data.duplicates import groups as near_groups
+from torchbeam.data.facts import Facts
+from torchbeam.data.find import find
+from torchbeam.data.groups import by_pattern, joined
+from torchbeam.data.look import look
+from torchbeam.data.placeholders import REASON, placeholders
+from torchbeam.data.records import UNLABELLED, Masks, Pictures, Record, Skipped, Source
+from torchbeam.data.split import Split, as_named, read_csv, split
+from torchbeam.data.watch import Watch, unwatched
 from torchbeam.design.volume import Volume
-from torchbeam.errors import DataError, PictureError
+from torchbeam.errors import DataError
 
-# Data sets that come by name.
-NAMED: dict[str, Callable[[], Source]] = {"digits": digits.read}
 # Pictures of many sizes are brought to a square of at most this side where nobody says another.
 LARGEST_SIDE = 64
-CHUNK = 64  # pictures handed to a thread at a time
 
 
 @dataclass(frozen=True, slots=True)
 class Data:
     """Pictures ready to be learnt from.
 
-    records and digests (SHA-256 of each picture's content) belong together, index by index; `pictures`
-    goes by `numbers`, the records' places in the source, since those set aside left gaps.
-    sizes: (width, height) of each picture, upright. grey: no picture has colour.
+    records, digests (SHA-256 of each picture's content), sizes, facts and groups belong together, index by index;
+    `pictures` and `masks` go by `numbers`, the records' places in the source, since those set aside left gaps.
+    sizes: (width, height) of each picture, upright. grey: no picture has colour. groups: the name of the group that
+    a picture never parts from, '' where it is alone.
     """
 
     kind: str
@@ -41,16 +43,25 @@ class Data:
     records: tuple[Record, ...]
     digests: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
+    facts: tuple[Facts, ...]
+    groups: tuple[str, ...]
     numbers: tuple[int, ...]
     pictures: Pictures
+    masks: Masks | None
     grey: bool
     split: Split
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
 
-    def image(self, sample: int) -> Image.Image:
-        """The picture of a record as it is, mode L or RGB."""
-        return self.pictures.image(self.numbers[sample])
+    def image(self, sample: int, least: tuple[int, int] | None = None) -> Image.Image:
+        """The picture of a record, mode L or RGB; where both its sides stay at least `least`, perhaps reduced."""
+        return self.pictures.image(self.numbers[sample], least)
+
+    def mask(self, sample: int) -> NDArray[np.int32] | None:
+        """The mask of a record, shape (H, W), as `Masks` says, or None where it has none."""
+        if self.masks is None or not self.records[sample].masked:
+            return None
+        return self.masks.mask(self.numbers[sample])
 
     def counts(self, part: str) -> tuple[int, ...]:
         """How many pictures of each class a part has."""
@@ -68,24 +79,42 @@ class Data:
         return Volume(1 if self.grey else 3, height, width)
 
     def digest(self, parts: Split) -> str:
-        """SHA-256 of which pictures, classes and parts there are, whatever their names and order."""
+        """SHA-256 of which pictures, classes and parts there are, whatever their names and order; pictures of no
+        part do not count."""
         rows = sorted(
             f"{digest} {self.classes[record.label]} {part}"
             for record, digest, part in zip(self.records, self.digests, parts.parts, strict=True)
+            if part
         )
         return hashlib.sha256("\n".join(rows).encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def load_data(place: str | Path, *, to_learn: bool = True) -> Data:
-    """Read the pictures at a place: a folder of class folders, of MNIST's idx files, or the name 'digits'.
+def load_data(
+    place: str | Path,
+    *,
+    to_learn: bool = True,
+    exclude: Mapping[str, str] | None = None,
+    group_by: str | None = None,
+    split_from: str | Path | None = None,
+    cache: str | Path | None = None,
+    watch: Watch = unwatched,
+) -> Data:
+    """Read the pictures at a place: the name of a known set, a folder in one of the usual formats, an archive, a list.
 
-    Every picture is decoded once; those that cannot be are listed in `skipped` with the reason.
+    Every picture is looked at once; those that cannot be read are listed in `skipped` with the reason.
     to_learn: split them for training, validation and test; otherwise keep the parts the source names ('' where
     it names none), and any number of classes will do.
-    Raises DataError where the place has no pictures, or nothing that could be learnt from.
+    exclude: paths to leave out, each with the reason, as `check` lists them. group_by: a regular expression; pictures
+    whose paths give the same match never part. split_from: the split.csv of a run, or its folder; no row
+    of it moves, and new pictures fill the shares.
+    cache: the folder for what can be made again.
+    Raises DataError where the place has no pictures, or nothing that could be learnt from; SettingError.
     """
-    source = find(place, to_learn)
-    looked, skipped = look(source)
+    source = find(place, to_learn, cache, watch)
+    if to_learn:
+        _check_labels(source)
+    wanted = _wanted(source, exclude or {})
+    looked, skipped = _less_placeholders(source, *look(source, cache, watch, wanted))
     if to_learn:
         _check_every_class(source, looked.keys(), skipped)
     if not looked:
@@ -95,8 +124,12 @@ def load_data(place: str | Path, *, to_learn: bool = True) -> Data:
             remedy="mend the pictures",
         )
     records = tuple(source.records[number] for number in looked)
-    digests = tuple(found.digest for found in looked.values())
-    parts = split(records, digests) if to_learn else as_named(records)
+    facts = tuple(looked.values())
+    digests = tuple(found.digest for found in facts)
+    named = by_pattern((record.path for record in records), group_by) if group_by else ("",) * len(records)
+    groups = joined(near_groups(facts), named)
+    rows = read_csv(Path(split_from)) if split_from is not None else None
+    parts = split(records, digests, groups, rows) if to_learn else as_named(records)
     return Data(
         kind=source.kind,
         place=source.place,
@@ -104,13 +137,95 @@ def load_data(place: str | Path, *, to_learn: bool = True) -> Data:
         classes=source.classes,
         records=records,
         digests=digests,
-        sizes=tuple(found.size for found in looked.values()),
+        sizes=tuple(found.size for found in facts),
+        facts=facts,
+        groups=_group_names(groups, digests, named),
         numbers=tuple(looked),
         pictures=source.pictures,
-        grey=all(found.grey for found in looked.values()),
+        masks=source.masks,
+        grey=all(found.grey for found in facts),
         split=parts,
         skipped=skipped,
-        notes=(*source.notes, *_copies(records, digests, parts)),
+        notes=(
+            *source.notes,
+            *_left_out(len(source.records) - len(wanted)),
+            *_faults(source),
+            *_together(facts, groups, group_by),
+            *_copies(records, digests, parts),
+        ),
+    )
+
+
+def _wanted(source: Source, exclude: Mapping[str, str]) -> list[int]:
+    """The numbers of the records that are not left out."""
+    unknown = set(exclude) - {record.path for record in source.records}
+    if unknown:
+        raise DataError(
+            f"{len(unknown):,} of the paths to exclude are not in {source.place}",
+            expected="paths as `torchbeam check` lists them for this very place",
+            got=", ".join(sorted(unknown)[:3]),
+        )
+    return [number for number, record in enumerate(source.records) if record.path not in exclude]
+
+
+def _less_placeholders(
+    source: Source, looked: dict[int, Facts], skipped: tuple[Skipped, ...]
+) -> tuple[dict[int, Facts], tuple[Skipped, ...]]:
+    """Sets aside what is no photograph among photographs."""
+    numbers = list(looked)
+    odd = [numbers[index] for index in placeholders(list(looked.values()))]
+    rest = {number: facts for number, facts in looked.items() if number not in odd}
+    return rest, (*skipped, *(Skipped(source.records[number].path, REASON) for number in odd))
+
+
+def _check_labels(source: Source) -> None:
+    """Refuses pictures without a class of their own, before they are read."""
+    bare = [record for record in source.records if record.label == UNLABELLED]
+    if not bare:
+        return
+    has = "boxes" if bare[0].boxes is not None else "a mask" if bare[0].masked else "no label"
+    raise DataError(
+        f"{len(bare):,} of {len(source.records):,} pictures have no class of their own",
+        expected="one class for each picture, which is what train learns",
+        got=f"{source.kind} with {has}, as for {bare[0].path}",
+        remedy="put the pictures of each class into a folder of that class's name",
+    )
+
+
+def _left_out(count: int) -> list[str]:
+    return [f"{count:,} pictures are left out by the exclude list"] if count else []
+
+
+def _faults(source: Source) -> list[str]:
+    """One note for each kind of fault."""
+    kinds = Counter(fault.kind for fault in source.faults)
+    firsts = {fault.kind: fault for fault in reversed(source.faults)}
+    return [
+        f"{kind}, {count:,} times; first {firsts[kind].path}: {firsts[kind].reason}" for kind, count in kinds.items()
+    ]
+
+
+def _together(facts: tuple[Facts, ...], groups: tuple[int, ...], group_by: str | None) -> list[str]:
+    """A note on pictures that stay together."""
+    sizes = Counter(groups)
+    several = [size for size in sizes.values() if size > 1]
+    if group_by is not None:
+        return [f"{sum(several):,} pictures in {len(several):,} groups stay together, by {group_by} or as copies"]
+    copies = len(facts) - len({found.digest for found in facts})
+    near = sum(size - 1 for size in several) - copies
+    return [f"{near:,} pictures are near copies of others; they stay in one part with them"] if near > 0 else []
+
+
+def _group_names(groups: tuple[int, ...], digests: tuple[str, ...], named: tuple[str, ...]) -> tuple[str, ...]:
+    """What each group is called in split.csv: as the pattern found it first, else by the digest of its first picture;
+    '' where a picture is alone. Every member has the same name, and no other group has it."""
+    sizes = Counter(groups)
+    name_of: dict[int, str] = {}
+    for own, group in zip(named, groups, strict=True):
+        if own:
+            name_of.setdefault(group, own)
+    return tuple(
+        name_of.get(group) or (f"copies-{digests[group][:12]}" if sizes[group] > 1 else "") for group in groups
     )
 
 
@@ -132,69 +247,6 @@ def _copies(records: tuple[Record, ...], digests: tuple[str, ...], parts: Split)
     return notes
 
 
-def find(place: str | Path, to_learn: bool = True) -> Source:
-    """The source at a place, its format told by what lies there. Raises DataError."""
-    if str(place) in NAMED:
-        named = NAMED[str(place)]()
-        beside = f"a folder {place} lies here too; to read it write ./{place}"
-        return replace(named, notes=(*named.notes, beside)) if Path(place).is_dir() else named
-    try:
-        root = Path(place).expanduser()
-        if not root.is_dir():
-            raise _nothing_at(place, "a file" if root.is_file() else "nothing there")
-        root = _enter(root)
-        if mnist.find(root):
-            return mnist.read(root, str(place), to_learn)
-        return folder.read(root, str(place), to_learn)
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise _nothing_at(place, "a name too long for any file") from error
-        raise DataError(f"cannot read {error.filename or place}", got=error.strerror or str(error)) from error
-    except (RuntimeError, ValueError) as error:  # a home that does not exist, a name no file can have
-        raise _nothing_at(place, str(error)) from error
-
-
-def _nothing_at(place: str | Path, got: str) -> DataError:
-    close = difflib.get_close_matches(str(place), NAMED, n=1)
-    return DataError(
-        f"no data at {place}",
-        expected=f"a folder, or one of the names {', '.join(NAMED)}",
-        got=got,
-        remedy=f"did you mean {close[0]}?" if close else "check the path",
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What one look at a picture tells: SHA-256 of its content, (width, height), whether it is grey."""
-
-    digest: str
-    size: tuple[int, int]
-    grey: bool
-
-
-def look(source: Source) -> tuple[dict[int, Seen], tuple[Skipped, ...]]:
-    """Read and decode every picture of a source once; those that cannot be come back as skipped."""
-
-    def look_at(chunk: range) -> list[Seen | Skipped]:
-        return [one(number) for number in chunk]
-
-    def one(number: int) -> Seen | Skipped:
-        try:
-            digest = hashlib.sha256(source.pictures.content(number)).hexdigest()
-            image = source.pictures.image(number)
-        except PictureError as error:
-            return Skipped(source.records[number].path, error.reason)
-        return Seen(digest, image.size, image.mode == "L")
-
-    count = len(source.records)
-    chunks = [range(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = [seen for chunk in pool.map(look_at, chunks) for seen in chunk]
-    good = {number: seen for number, seen in enumerate(found) if isinstance(seen, Seen)}
-    return good, tuple(seen for seen in found if isinstance(seen, Skipped))
-
-
 def _reasons(skipped: tuple[Skipped, ...]) -> str:
     return "\n".join(bad.reason for bad in skipped[:3])
 
@@ -209,21 +261,3 @@ def _check_every_class(source: Source, good: Collection[int], skipped: tuple[Ski
             got=_reasons(skipped) or "none at all",
             remedy="mend the pictures, or take the class out",
         )
-
-
-def _enter(root: Path) -> Path:
-    """Goes down while a folder holds no pictures and exactly one folder (beside licence and readme files)."""
-    while True:
-        entries = [path for path in root.iterdir() if not path.name.startswith((".", "__MACOSX"))]
-        folders = [path for path in entries if path.is_dir()]
-        others = [
-            path
-            for path in entries
-            if path.is_file() and not path.name.lower().startswith(("licen", "readme", "copying"))
-        ]
-        if len(folders) != 1 or others or folders[0].name.lower() in folder.NOT_FOR_LEARNING:
-            return root
-        inner = [path for path in folders[0].iterdir() if not path.name.startswith(".")]
-        if any(folder.is_picture(path) for path in inner) and not any(path.is_dir() for path in inner):
-            return root  # a single class folder is not a wrapper: the error names it
-        root = folders[0]

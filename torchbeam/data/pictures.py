@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from torchbeam.data.decode import decode, from_array, read_bytes
+from torchbeam.data.facts import Facts, examine, examine_pixels
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,16 @@ class Files:
         """The file's bytes. Raises PictureError."""
         return read_bytes(self.root / self.paths[index])
 
-    def image(self, index: int) -> Image.Image:
-        """The decoded picture, mode L or RGB. Raises PictureError."""
-        return decode(self.content(index), self.paths[index])
+    def image(self, index: int, least: tuple[int, int] | None = None) -> Image.Image:
+        """The decoded picture, mode L or RGB, where both sides stay at least `least` perhaps reduced.
+
+        Raises PictureError.
+        """
+        return decode(self.content(index), self.paths[index], least)
+
+    def facts(self, index: int) -> Facts:
+        """What one look at the picture tells. Raises PictureError."""
+        return examine(self.content(index), self.paths[index])
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,11 @@ class Array:
         """The pixels' bytes."""
         return self.pixels[index].tobytes()
 
-    def image(self, index: int) -> Image.Image:
+    def image(self, index: int, least: tuple[int, int] | None = None) -> Image.Image:
         """The picture, mode L or RGB."""
+        del least  # nothing would be saved
         return from_array(self.pixels[index])
+
+    def facts(self, index: int) -> Facts:
+        """What one look at the picture tells."""
+        return examine_pixels(self.pixels[index])

@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from torchbeam.data.batches import batches, sized
+from torchbeam.data.batches import batches
+from torchbeam.data.groups import joined
 from torchbeam.data.load import Data, load_data
-from torchbeam.data.records import Skipped
-from torchbeam.data.split import Split, split
+from torchbeam.data.pixels import Fixed, Kept
+from torchbeam.data.records import PARTS, UNLABELLED, Skipped
+from torchbeam.data.split import Split, read_csv, split
 from torchbeam.design.volume import Volume
 from torchbeam.errors import DataError, SettingError
 from torchbeam.jobs.predict import Model, load_model
@@ -60,18 +62,34 @@ class Evaluated:
         return "\n".join(lines + ([f"note: {self.warning}"] if self.warning else []))
 
 
-def evaluate(model: Model | str | Path, data: str | Path, *, part: str = "auto", device: str = "auto") -> Evaluated:
+def evaluate(
+    model: Model | str | Path,
+    data: str | Path,
+    *,
+    part: str = "auto",
+    device: str = "auto",
+    cache: str | Path | None = None,
+) -> Evaluated:
     """Measure a Model, a model file or a run folder on labelled pictures, classes matched by name.
 
     part: 'train', 'val' or 'test' as the data names them or, for the data the model was trained on, as the run
     split them; 'all'. 'auto' is the test part where there is one, else all pictures the model was not trained or
-    chosen on. device: for a model that is read from a file; a Model stays where it is.
+    chosen on. device: for a model that is read from a file; a Model stays where it is. cache: the folder for what can
+    be made again.
     Raises DataError where the data has a class the model does not know, SettingError, ModelFileError.
     """
     if part not in CHOICES:
         raise SettingError(f"part cannot be {part}", expected=" or ".join(CHOICES), remedy="leave --part out")
     ready = model if isinstance(model, Model) else load_model(model, device)
-    loaded = load_data(data, to_learn=False)
+    loaded = load_data(data, to_learn=False, cache=cache)
+    bare = sum(record.label == UNLABELLED for record in loaded.records)
+    if bare:
+        raise DataError(
+            f"{bare:,} of {len(loaded.records):,} pictures have no class to compare with",
+            expected="one class for each picture",
+            got=loaded.kind,
+            remedy="to have pictures without labels named, use predict",
+        )
     unknown = [name for name in loaded.classes if name not in ready.classes]
     if unknown:
         raise DataError(
@@ -80,9 +98,10 @@ def evaluate(model: Model | str | Path, data: str | Path, *, part: str = "auto",
             got=", ".join(loaded.classes),
             remedy="name the folders as the model names its classes, or take them out",
         )
-    chosen, indices, origin, warning = _choose(part, loaded, ready)
+    run = None if isinstance(model, Model) else Path(model)
+    chosen, indices, origin, warning = _choose(part, loaded, ready, run)
     size = ready.preprocessing
-    pixels = sized(loaded, Volume(size.depth, size.height, size.width))
+    pixels = Fixed(loaded, Volume(size.depth, size.height, size.width), Kept(cache), size.shown)
     parts = ["" for _ in loaded.records]
     for index in indices:
         parts[index] = chosen
@@ -95,11 +114,11 @@ def evaluate(model: Model | str | Path, data: str | Path, *, part: str = "auto",
     return Evaluated(evaluation, chosen, origin, warning, loaded.root, loaded.notes, loaded.skipped)
 
 
-def _choose(part: str, data: Data, model: Model) -> tuple[str, list[int], str, str]:
+def _choose(part: str, data: Data, model: Model, run: Path | None) -> tuple[str, list[int], str, str]:
     """(part, indices of its pictures, what they are, what to keep in mind)."""
-    parts = _parts(data, model)
+    parts = _parts(data, model, run)
     seen = seen_before(model.provenance.get("seen", ""), data.digests)
-    if part == "auto" and "test" in parts.origins:
+    if part == "auto" and "test" in parts.origins and all(parts.parts):
         part = "test"
     if part in ("auto", "all"):
         indices, origin = list(range(len(data.records))), "all pictures there are"
@@ -121,10 +140,26 @@ def _choose(part: str, data: Data, model: Model) -> tuple[str, list[int], str, s
     return "all" if part == "auto" else part, indices, origin, warning
 
 
-def _parts(data: Data, model: Model) -> Split:
+def _parts(data: Data, model: Model, run: Path | None) -> Split:
     """The parts of the data as named; those of the run where it is the very data the model was trained on."""
+    for told in (_by_rule(data), _as_the_run_kept(data, run)):
+        if told is not None and data.digest(told) == model.provenance.get("data_sha256"):
+            return told
+    return data.split
+
+
+def _as_the_run_kept(data: Data, run: Path | None) -> Split | None:
+    """The parts that the split.csv beside the model file names, '' for pictures that are not in it."""
+    file = None if run is None else (run if run.is_dir() else run.parent) / "split.csv"
+    if file is None or not file.is_file():
+        return None
+    rows = read_csv(file)
+    parts = tuple(rows.part(record.path, digest) for record, digest in zip(data.records, data.digests, strict=True))
+    return Split(parts, dict.fromkeys(PARTS, "as the run split the data"))
+
+
+def _by_rule(data: Data) -> Split | None:
     try:
-        by_rule = split(data.records, data.digests)
+        return split(data.records, data.digests, joined(data.groups))
     except DataError:  # too few pictures to split: not what a run was made of
-        return data.split
-    return by_rule if data.digest(by_rule) == model.provenance.get("data_sha256") else data.split
+        return None

@@ -9,10 +9,13 @@ from torchbeam.learn import device as devices
 from torchbeam.learn.plan import Plan
 
 
-def check_memory(book: Ledger, plan: Plan, place: torch.device) -> None:
-    """Refuses a run that cannot fit before it has begun; the real need is somewhat more than the ledger's."""
+def check_memory(book: Ledger, plan: Plan, place: torch.device, held: int = 0) -> None:
+    """Refuses a run that cannot fit before it has begun; the real need is somewhat more than the ledger's.
+
+    held: bytes of decoded pictures that stay in memory, which is the CPU's.
+    """
     there = devices.memory(place)
-    weights = book.training_bytes - 2 * book.forward_bytes
+    weights = book.training_bytes - 2 * book.forward_bytes + (held if place.type == "cpu" else 0)
     needed = weights + 2 * book.forward_bytes * plan.batch_size
     if there is not None and needed > there:
         fewer = int((there - weights) // (2 * book.forward_bytes))

@@ -1,7 +1,9 @@
 """Model, and predict: what a model file says about pictures. From the model file alone."""
 
 import copy
+import os
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
 
+from torchbeam.data.ahead import ahead
 from torchbeam.data.decode import decode, from_array, from_image, read_bytes
 from torchbeam.data.drawn import drawn_pictures
 from torchbeam.data.preprocess import Preprocessing, from_json
@@ -93,14 +96,15 @@ class Model:
         found: list[Prediction] = []
         skipped: list[Skipped] = []
         waiting: list[tuple[str, NDArray[np.uint8]]] = []
-        for name, given in _each(pictures):
-            try:
-                waiting.append((name, self.preprocessing.pixels(_picture(given, name))))
-            except PictureError as error:
-                skipped.append(Skipped(name, error.reason))
-            if len(waiting) == BATCH:
-                found += self._classify(waiting, top)
-                waiting = []
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for read in ahead(pool, self._read, _each(pictures), 2 * BATCH):
+                if isinstance(read, Skipped):
+                    skipped.append(read)
+                else:
+                    waiting.append(read)
+                if len(waiting) == BATCH:
+                    found += self._classify(waiting, top)
+                    waiting = []
         if waiting:
             found += self._classify(waiting, top)
         return Predictions(tuple(found), tuple(skipped))
@@ -116,6 +120,13 @@ class Model:
             self.network.eval()
             given = self.preprocessing.normalise(torch.from_numpy(pixels_NCHW).to(self.device))
             return self.network(given).flatten(1).float().cpu()
+
+    def _read(self, named: tuple[str, Given]) -> tuple[str, NDArray[np.uint8]] | Skipped:
+        name, given = named
+        try:
+            return name, self.preprocessing.pixels(_picture(given, name, self.preprocessing.least))
+        except PictureError as error:
+            return Skipped(name, error.reason)
 
     def _classify(self, waiting: list[tuple[str, NDArray[np.uint8]]], top: int) -> list[Prediction]:
         scores = self.scores(np.stack([pixels for _, pixels in waiting]))
@@ -205,9 +216,9 @@ def _each(pictures: Given | Sequence[Given]) -> Iterable[tuple[str, Given]]:
             yield from _each(given)
 
 
-def _picture(given: Given, name: str) -> Image.Image:
+def _picture(given: Given, name: str, least: tuple[int, int]) -> Image.Image:
     if isinstance(given, np.ndarray):
         return from_array(given, name)
     if isinstance(given, Image.Image):
         return from_image(given, name)
-    return decode(read_bytes(Path(given)), name)
+    return decode(read_bytes(Path(given)), name, least)

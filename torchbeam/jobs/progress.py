@@ -2,13 +2,13 @@
 
 from types import TracebackType
 
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from torchbeam.data.load import Data
 from torchbeam.data.records import PARTS
 from torchbeam.design.ledger import Ledger
+from torchbeam.jobs.screen import Screen
 from torchbeam.learn.loop import Epoch, Step
 from torchbeam.learn.plan import Plan
 
@@ -23,19 +23,19 @@ class Progress:
     """
 
     def __init__(self, show: bool) -> None:
-        self.console = Console(stderr=True, quiet=not show, highlight=False, soft_wrap=True)
+        self.screen = Screen(show)
         self.bar: Bar | None = None
         self.seen = 0
 
     def __enter__(self) -> "Progress":
-        if self.console.is_terminal and not self.console.quiet:
+        if self.screen.draws:
             self.bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(),
-                console=self.console,
+                console=self.screen.console,
                 transient=True,
             )
             self.bar.start()
@@ -48,35 +48,31 @@ class Progress:
             self.bar.stop()
             self.bar = None
 
-    def note(self, text: str) -> None:
-        """One line."""
-        self.console.print(text, markup=False)
-
     def understood(self, data: Data, book: Ledger, text: str, plan: Plan, device: str, notes: list[str]) -> None:
         """What the run is about, before it begins: data, split, network, plan."""
         where = f" from {data.root}" if data.root else ""
         shade = "grey" if data.grey else "colour"
         sizes = set(data.sizes)
         size = "x".join(map(str, next(iter(sizes)))) if len(sizes) == 1 else "many sizes"
-        self.note(f"{data.kind}: {len(data.records):,} {shade} pictures of {size}{where}\n")
+        self.screen.note(f"{data.kind}: {len(data.records):,} {shade} pictures of {size}{where}\n")
         for line in class_table(data):
-            self.note(f"  {line}")
-        self.note("")
+            self.screen.note(f"  {line}")
+        self.screen.note("")
         for part in PARTS:
-            self.note(f"  {part:<5} is {data.split.origins[part]}")
+            self.screen.note(f"  {part:<5} is {data.split.origins[part]}")
         for note in (*data.notes, *notes):
-            self.note(f"  note: {note}")
+            self.screen.note(f"  note: {note}")
         if data.skipped:
-            self.note(f"  set aside, {len(data.skipped):,} that could not be read:")
+            self.screen.note(f"  set aside, {len(data.skipped):,} that could not be read:")
             for bad in data.skipped[:SKIPPED_SHOWN]:
-                self.note(f"    {bad.reason}")
+                self.screen.note(f"    {bad.reason}")
             if len(data.skipped) > SKIPPED_SHOWN:
-                self.note(f"    and {len(data.skipped) - SKIPPED_SHOWN:,} more, listed in log.jsonl")
-        self.note("")
+                self.screen.note(f"    and {len(data.skipped) - SKIPPED_SHOWN:,} more, listed in log.jsonl")
+        self.screen.note("")
         for line in text.splitlines():
-            self.note(f"  {line}")
-        self.note(f"  {book.parameters:,} parameters, {book.macs:,} multiply-accumulates a picture\n")
-        self.note(
+            self.screen.note(f"  {line}")
+        self.screen.note(f"  {book.parameters:,} parameters, {book.macs:,} multiply-accumulates a picture\n")
+        self.screen.note(
             f"{plan.epochs} epochs in batches of {plan.batch_size}, learning rate up to {plan.lr:g}, "
             f"seed {plan.seed}, on {device}\n"
         )
@@ -95,7 +91,7 @@ class Progress:
     def epoch(self, record: Epoch, best: bool) -> None:
         """A line for an epoch."""
         width = len(str(record.epochs))
-        self.note(
+        self.screen.note(
             f"epoch {record.epoch:>{width}}/{record.epochs}  loss {record.loss:.4f}  "
             f"validation {record.validation_loss:.4f} {record.validation_score:7.2%}  "
             f"{record.pictures_per_second:>7,.0f} pictures/s  {record.seconds:.1f} s{'  best' if best else ''}"
@@ -108,7 +104,7 @@ class Progress:
             if best
             else "the model as it was, before any epoch was over,"
         )
-        self.note(f"\nstopped; {what} is kept in {model}")
+        self.screen.note(f"\nstopped; {what} is kept in {model}")
 
 
 def class_table(data: Data) -> list[str]:

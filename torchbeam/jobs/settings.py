@@ -1,11 +1,16 @@
 """What a run was told and what it chose itself: every value with its origin, as config.json keeps it."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from torchbeam.data.augment.choose import default_for
+from torchbeam.data.augment.words import Augmentation, parse_augment
+from torchbeam.data.batches import WORKERS
 from torchbeam.data.load import Data
+from torchbeam.data.store import CACHE_SIZE
 from torchbeam.design.complete import complete, without_softmax
 from torchbeam.design.ledger import Ledger
 from torchbeam.design.nets import Design
@@ -13,6 +18,7 @@ from torchbeam.design.notation import parse, write
 from torchbeam.design.volume import Fit, Volume
 from torchbeam.design.zoo import find
 from torchbeam.errors import DesignError, SettingError
+from torchbeam.jobs.amounts import bytes_of, human_bytes
 from torchbeam.jobs.net import check_fit, is_notation, text_of
 from torchbeam.learn import device as devices
 from torchbeam.learn.plan import Plan
@@ -46,6 +52,13 @@ class Settings:
     size: str | None
     fit: Fit | None
     device: str | None
+    augment: str | None = None
+    workers: int | None = None
+    exclude: str | Path | None = None
+    group_by: str | None = None
+    split: str | Path | None = None
+    cache: str | Path | None = None
+    cache_size: str | None = None
 
 
 def check_told(told: Settings) -> torch.device:
@@ -61,6 +74,14 @@ def check_told(told: Settings) -> torch.device:
         lr=1.0 if told.lr is None else told.lr,
         seed=0 if told.seed is None else told.seed,
     )
+    if told.augment is not None:
+        parse_augment(told.augment)
+    if told.workers is not None and not 0 <= told.workers <= 256:
+        raise SettingError(
+            f"workers cannot be {told.workers}", expected="0 to 256 threads that decode while the network learns"
+        )
+    if told.cache_size is not None:
+        cache_bytes(told.cache_size)
     return devices.choose(told.device or "auto")
 
 
@@ -124,8 +145,23 @@ def settle(told: Settings, data: Data) -> dict[str, Setting]:
         "weight_decay": Setting(5e-4, "default"),
         "warm_up": Setting(0.1, "default"),
         "label_smoothing": Setting(0.1, "default"),
-        "augment": Setting({"shift": 0.1, "rotate": 10.0, "scale": 0.1}, "default"),
+        "augment": one(told.augment, str(_default_augment(data, volume)[0]), "auto"),
+        "workers": one(told.workers, WORKERS, "auto"),
+        "exclude": _path(told.exclude),
+        "group_by": Setting(told.group_by, "default" if told.group_by is None else "flag"),
+        "split": _path(told.split),
+        "cache": _path(told.cache),
+        "cache_size": one(told.cache_size, human_bytes(CACHE_SIZE), "default"),
     }
+
+
+def cache_bytes(told: str) -> int:
+    """'20GB' in bytes; 'none' is 0, which keeps no decoded pictures. Raises SettingError."""
+    return 0 if str(told).strip().lower() in ("none", "0") else bytes_of(told)
+
+
+def _path(told: str | Path | None) -> Setting:
+    return Setting(None, "default") if told is None else Setting(str(told), "flag")
 
 
 def size_of(text: str, depth: int) -> Volume:
@@ -161,7 +197,13 @@ def design_for(settings: dict[str, Setting], data: Data) -> tuple[Design, list[s
         notes.append(f"pictures are scaled and cut to {volume.width}x{volume.height}")
     if volume.channels != own.channels:
         notes.append("pictures are made " + ("grey" if volume.channels == 1 else "RGB"))
+    if settings["augment"].origin == "auto":
+        notes.append(f"augmented by {settings['augment'].value}: {_default_augment(data, volume)[1]}")
     return trained, notes
+
+
+def _default_augment(data: Data, volume: Volume) -> tuple[Augmentation, str]:
+    return default_for(data.classes, data.grey, (volume.width, volume.height))
 
 
 def what_was_made(settings: dict[str, Setting], design: Design, device: torch.device) -> dict[str, Setting]:

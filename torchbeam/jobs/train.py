@@ -4,18 +4,23 @@ import platform
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import PIL
 import torch
+from torch import Tensor
 
-from torchbeam.data.augment import Augment
-from torchbeam.data.batches import batches, sized
+from torchbeam.data.augment.words import parse_augment
+from torchbeam.data.batches import Batches, batches
+from torchbeam.data.exclude import read as read_excluded
 from torchbeam.data.load import Data, load_data
+from torchbeam.data.pixels import ROOM, Fixed, Kept, Roomy, bytes_held
 from torchbeam.data.preprocess import measure
 from torchbeam.data.split import to_csv
+from torchbeam.data.vocabulary import vocabulary_digest
 from torchbeam.design.ledger import Ledger, ledger
 from torchbeam.design.nets import Design
 from torchbeam.design.notation import write
@@ -29,6 +34,7 @@ from torchbeam.jobs.seen import pack
 from torchbeam.jobs.settings import (
     Setting,
     Settings,
+    cache_bytes,
     check_batch_norm,
     check_told,
     design_for,
@@ -40,11 +46,13 @@ from torchbeam.learn.loop import Epoch, Step, learn
 from torchbeam.learn.plan import Plan
 from torchbeam.network.build import build
 from torchbeam.report.figures import first_filters
+from torchbeam.report.offline import PICTURE_PIXELS
 from torchbeam.report.page import Shown, Told, page
 from torchbeam.tasks.classify import Classify
 from torchbeam.version import __version__
 
 MISTAKES_SHOWN = 24
+MEASURED = 10_000  # pictures that mean and spread of the channels are taken from
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,7 @@ class Trained:
             "validation": self.validation.to_json() | {"origin": self.origins["val"]},
             "train": {"origin": self.origins["train"]},
             "classes": list(self.classes),
+            "classes_sha256": vocabulary_digest(self.classes),
             "best_epoch": self.best_epoch,
             "epochs": len(self.epochs),
             "network": self.text,
@@ -112,22 +121,56 @@ def train(
     fit: Fit | None = None,
     out: str | Path | None = None,
     device: str | None = None,
+    augment: str | None = None,
+    workers: int | None = None,
+    exclude: str | Path | None = None,
+    group_by: str | None = None,
+    split: str | Path | None = None,
+    cache: str | Path | None = None,
+    cache_size: str | None = None,
     show: bool = True,
 ) -> Trained:
     """Train a classifier on the pictures at `data` and measure it on the test part.
 
     net: notation, a file of it, a named network or a Design; what is not said is chosen from the data and
     written to config.json with its origin. size: '64' or '64x48' pixels, for an INPUT of another size.
+    augment: as in 'flip, crop 4, rotate 10', or 'none'. workers: threads that decode ahead. exclude: a list that
+    `check` wrote. group_by: a regular expression; pictures whose paths give the same match stay in one part.
+    split: the split.csv of an earlier run, whose rows stay where they were. cache, cache_size: the folder for what
+    can be made again, and the most it may hold, as in '20GB'.
     show: progress on stderr. The best epoch is chosen on validation; every epoch's best is kept on disk, so that
     Ctrl-C leaves a model that can be used.
     Raises Mistake for what the user can mend, Diverged when the loss is no longer a number, OutOfRoom.
     """
-    told = Settings(net, epochs, batch_size, lr, seed, size, fit, device)
+    told = Settings(
+        net=net,
+        epochs=epochs,
+        batch_size=batch_size,
+        lr=lr,
+        seed=seed,
+        size=size,
+        fit=fit,
+        device=device,
+        augment=augment,
+        workers=workers,
+        exclude=exclude,
+        group_by=group_by,
+        split=split,
+        cache=cache,
+        cache_size=cache_size,
+    )
     place = check_told(told)
     check_free(out)  # what can be refused at once is refused before the pictures are read
     progress = Progress(show)
-    progress.note(f"reading {data}")
-    loaded = load_data(data)
+    progress.screen.note(f"reading {data}")
+    loaded = load_data(
+        data,
+        exclude=None if exclude is None else read_excluded(Path(exclude)),
+        group_by=group_by,
+        split_from=split,
+        cache=cache,
+        watch=progress.screen.watch,
+    )
     settings = settle(told, loaded)
     design, notes = design_for(settings, loaded)
     settings |= what_was_made(settings, design, place)
@@ -135,13 +178,13 @@ def train(
     book = ledger(design)
     task = Classify(loaded.classes, settings["label_smoothing"].value)
     task.check(book.output)
-    check_memory(book, plan, place)
+    check_memory(book, plan, place, bytes_held(loaded, book.input))
     check_batch_norm(book, len(loaded.split.indices("train")), plan.batch_size)
     progress.understood(loaded, book, write(design), plan, str(place), notes)
     folder = run_folder(out, _name(data))
     _write_beginning(folder, settings, loaded, str(data))
     try:
-        return _run(folder, loaded, design, book, task, plan, place, progress)
+        return _run(folder, loaded, design, book, task, plan, place, progress, _kept(settings))
     except (RuntimeError, MemoryError) as error:
         told = out_of_memory(error, plan)
         if told is None:
@@ -158,29 +201,36 @@ def _run(
     plan: Plan,
     place: torch.device,
     progress: Progress,
+    kept: Kept,
 ) -> Trained:
     """Learn, keep the best, measure it, tell it."""
-    pixels = sized(loaded, book.input)
-    training = batches(loaded, pixels, "train", plan.batch_size)
-    validation = batches(loaded, pixels, "val", EVALUATION_BATCH)
-    preprocessing = measure(book.input, (batch.pixels_NCHW for batch in training.in_order()))
+    cuts = plan.augment.resizedcrop is not None
+    shown = 1 / ROOM if cuts else 1.0
+    pixels = Fixed(loaded, book.input, kept, shown)
+    cut = Roomy(loaded, book.input, plan.augment, kept) if cuts else pixels
+    training = batches(loaded, cut, "train", plan.batch_size, plan.workers)
+    validation = batches(loaded, pixels, "val", EVALUATION_BATCH, plan.workers)
+    preprocessing = measure(book.input, _measured(training, progress), shown)
     with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
         torch.manual_seed(plan.seed)
         network = build(design)
         model = Model(network, design, loaded.classes, preprocessing, _provenance(loaded, folder, plan), {})
-        steps = learn(network, task, training, validation, preprocessing, plan, place)
+        # What is done where pictures are cut is not left to the batch.
+        rest = replace(plan.augment, resizedcrop=None, flip=False, vflip=False) if cuts else plan.augment
+        on_batches = replace(plan, augment=rest)
+        steps = learn(network, task, training, validation, preprocessing, on_batches, place)
         history, best = _keep_best(steps, model, folder, progress)
-    kept = load_model(folder.path, str(place))
+    proven = load_model(folder.path, str(place))
     majority = loaded.classes.index(_majority(loaded))
     on_validation = evaluate_outputs(
-        *outputs_of(kept.network, validation, preprocessing, place), loaded.classes, majority
+        *outputs_of(proven.network, validation, preprocessing, place), loaded.classes, majority
     )
     # The test part is read here for the first and only time.
-    testing = batches(loaded, pixels, "test", EVALUATION_BATCH)
-    outputs, labels = outputs_of(kept.network, testing, preprocessing, place)
+    testing = batches(loaded, pixels, "test", EVALUATION_BATCH, plan.workers)
+    outputs, labels = outputs_of(proven.network, testing, preprocessing, place)
     on_test = evaluate_outputs(outputs, labels, loaded.classes, majority)
     metrics = {"test": _headline(on_test), "validation": _headline(on_validation), "best_epoch": best.epoch}
-    save_model(replace(kept, metrics=metrics), folder.model)
+    save_model(replace(proven, metrics=metrics), folder.model)
     trained = Trained(
         out=folder.path,
         test=on_test,
@@ -197,10 +247,10 @@ def _run(
     folder.write_json("summary.json", trained.to_json())
     folder.log("test", _headline(on_test))
     mistakes = tuple(
-        Shown(loaded.image(int(testing.samples[bad.index])), bad)
+        Shown(loaded.image(int(testing.samples[bad.index]), (PICTURE_PIXELS, PICTURE_PIXELS)), bad)
         for bad in worst_mistakes(outputs, labels, loaded.classes, MISTAKES_SHOWN)
     )
-    filters = first_filters(kept.network, book)
+    filters = first_filters(proven.network, book)
     folder.write("report.html", page(_told(trained, loaded, book, plan, str(place), mistakes, filters)))
     return trained
 
@@ -278,15 +328,27 @@ def _plan(settings: dict[str, Setting]) -> Plan:
         momentum=value["momentum"],
         weight_decay=value["weight_decay"],
         warm_up=value["warm_up"],
-        augment=Augment(**value["augment"]),
+        augment=parse_augment(value["augment"]),
+        workers=value["workers"],
     )
+
+
+def _kept(settings: dict[str, Setting]) -> Kept:
+    return Kept(settings["cache"].value, cache_bytes(settings["cache_size"].value))
+
+
+def _measured(training: Batches, progress: Progress) -> Iterator[Tensor]:
+    """Training pictures to measure mean and spread on: all, or as many as give both to three digits."""
+    count = -(-min(MEASURED, len(training.samples)) // training.batch_size)
+    for batch in progress.screen.watch(islice(training.in_order(), count), "decoding", count, "batches"):
+        yield batch.pixels_NCHW
 
 
 def _write_beginning(folder: RunFolder, settings: dict[str, Setting], data: Data, place: str) -> None:
     """What is known before the first step: settings, split, classes, what was set aside."""
     config = {"data": {"value": place, "origin": "flag"}}
     folder.write_json("config.json", config | {name: asdict(setting) for name, setting in settings.items()})
-    folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.split.parts))
+    folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.groups, data.split.parts))
     folder.write("classes.txt", "\n".join(data.classes) + "\n")
     folder.log(
         "start",
@@ -307,6 +369,7 @@ def _provenance(data: Data, folder: RunFolder, plan: Plan) -> dict[str, Any]:
         "data_sha256": data.digest(data.split),
         "seen": pack(data.digests[i] for part in ("train", "val") for i in data.split.indices(part)),
         "majority": _majority(data),
+        "classes_sha256": vocabulary_digest(data.classes),
         "config_sha256": folder.digest("config.json"),
         "seed": plan.seed,
         "versions": {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from torchbeam.data.augment.apply import augmented
 from torchbeam.data.batches import Batches
 from torchbeam.data.preprocess import Preprocessing
 from torchbeam.errors import Diverged
@@ -66,10 +67,13 @@ def learn(
             lr = plan.lr * warm_up_cosine((step + 0.5) / steps, plan.warm_up)
             for group in optimiser.param_groups:
                 group["lr"] = lr
-            pictures = preprocessing.normalise(batch.pixels_NCHW.to(device))
-            if plan.augment is not None:
-                pictures = plan.augment(pictures, batch.samples, plan.seed, epoch)
-            loss = _loss(task, network(pictures), batch.labels_N.to(device))
+            pixels, targets = batch.pixels_NCHW.to(device), batch.labels_N.to(device)
+            shown = augmented(
+                plan.augment, pixels, batch.samples, plan.seed, epoch, preprocessing.mean, preprocessing.std
+            )
+            if shown.partner_N is not None and shown.share_N is not None:
+                targets = task.mixed(targets, shown.partner_N, shown.share_N)
+            loss = _loss(task, network(shown.pictures_NCHW), targets)
             loss_now = loss.item()
             if not abs(loss_now) < float("inf"):
                 raise _diverged(loss_now, step + 1, lr, plan)
@@ -96,13 +100,13 @@ def learn(
         )
 
 
-def _loss(task: Task, outputs: Tensor | Outputs, labels_N: Tensor) -> Tensor:
+def _loss(task: Task, outputs: Tensor | Outputs, targets: Tensor) -> Tensor:
     """The task's loss, and that of every side head by its weight (Szegedy et al. 2014)."""
     if isinstance(outputs, Tensor):
-        return task.loss(outputs, labels_N)
-    loss = task.loss(outputs.scores, labels_N)
+        return task.loss(outputs, targets)
+    loss = task.loss(outputs.scores, targets)
     for weight, scores in outputs.sides:
-        loss = loss + weight * task.loss(scores, labels_N)
+        loss = loss + weight * task.loss(scores, targets)
     return loss
 
 

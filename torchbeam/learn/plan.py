@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
-from torchbeam.data.augment import Augment
+from torchbeam.data.augment.words import Augmentation
+from torchbeam.data.batches import WORKERS
 from torchbeam.errors import SettingError
+
+NOTHING = Augmentation()
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,8 @@ class Plan:
     momentum: float = 0.9
     weight_decay: float = 5e-4
     warm_up: float = 0.1
-    augment: Augment | None = None
+    augment: Augmentation = NOTHING
+    workers: int = WORKERS
 
     def __post_init__(self) -> None:
         for name, low, value, high in (

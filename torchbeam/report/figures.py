@@ -1,9 +1,8 @@
-"""The report's pictures: curves as SVG, filters and photographs as PNG, all as text that goes into the page."""
+"""The report's pictures: curves as SVG, filters as PNG, all as text that goes into the page."""
 
-import base64
 import html
 from collections.abc import Sequence
-from io import BytesIO, StringIO
+from io import StringIO
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import nn
 
 from torchbeam.design.ledger import Ledger
 from torchbeam.learn.loop import Epoch
+from torchbeam.report.offline import inline
 
 INK, FAINT, TRAIN, VALIDATION = "#1f2933", "#cbd2d9", "#2f6fb2", "#d9822b"
 _STYLE: dict[Any, Any] = {
@@ -32,7 +32,6 @@ _STYLE: dict[Any, Any] = {
 }
 FILTERS_SHOWN = 64
 FILTER_PIXELS = 48
-PICTURE_PIXELS = 160
 
 
 def curves(epochs: Sequence[Epoch], best_epoch: int) -> str:
@@ -79,18 +78,6 @@ def first_filters(network: nn.Module, book: Ledger) -> tuple[str, list[str]]:
     return "", []
 
 
-def png(picture: Image.Image, largest: int = PICTURE_PIXELS) -> str:
-    """An <img> of the picture: scaled down to `largest` pixels, small ones enlarged in whole pixels by the page."""
-    small = picture.copy()
-    small.thumbnail((largest, largest))
-    held = BytesIO()
-    small.save(held, "PNG", optimize=True)
-    data = base64.b64encode(held.getvalue()).decode()
-    grown = max(1, largest // max(small.size))
-    width, height = small.width * grown, small.height * grown
-    return f'<img src="data:image/png;base64,{data}" width="{width}" height="{height}" alt="">'
-
-
 def shade(share: float, colour: tuple[int, int, int]) -> str:
     """A background colour from white (0) to `colour` (1), and ink that can be read on it."""
     mixed = [round(255 + (part - 255) * share) for part in colour]
@@ -104,5 +91,5 @@ def _filter(weights_CHW: NDArray[np.float32]) -> str:
     low, high = float(shown.min()), float(shown.max())
     bytes_CHW = ((shown - low) / max(high - low, 1e-12) * 255).round().astype(np.uint8)
     if len(bytes_CHW) == 3:
-        return png(Image.fromarray(np.ascontiguousarray(bytes_CHW.transpose(1, 2, 0))), FILTER_PIXELS)
-    return png(Image.fromarray(np.ascontiguousarray(bytes_CHW[0])), FILTER_PIXELS)
+        return inline(Image.fromarray(np.ascontiguousarray(bytes_CHW.transpose(1, 2, 0))), FILTER_PIXELS)
+    return inline(Image.fromarray(np.ascontiguousarray(bytes_CHW[0])), FILTER_PIXELS)

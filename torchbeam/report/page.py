@@ -2,7 +2,6 @@
 
 import html
 from dataclasses import dataclass
-from importlib.resources import files
 
 from PIL import Image
 
@@ -12,7 +11,8 @@ from torchbeam.design.ledger import Ledger
 from torchbeam.learn.evaluate import Error, Evaluation
 from torchbeam.learn.loop import Epoch
 from torchbeam.learn.plan import Plan
-from torchbeam.report.figures import curves, png, shade
+from torchbeam.report.figures import curves, shade
+from torchbeam.report.offline import document, inline, section
 
 MOST_CLASSES_IN_TABLE = 30
 SKIPPED_SHOWN = 20
@@ -52,28 +52,16 @@ def page(told: Told) -> str:
     body = "\n".join(
         (
             _headline(told),
-            _section("The data", _data(told.data)),
-            _section("Learning", _learning(told)),
-            _section("Class by class", _classes(told.test)),
-            _section("What is taken for what", _confusion(told.test)),
-            _section("The worst mistakes", _mistakes(told)),
-            _section("The first layer's filters", _filters(told)),
-            _section("The network", _network(told)),
+            section("The data", _data(told.data)),
+            section("Learning", _learning(told)),
+            section("Class by class", _classes(told.test)),
+            section("What is taken for what", _confusion(told.test)),
+            section("The worst mistakes", _mistakes(told)),
+            section("The first layer's filters", _filters(told)),
+            section("The network", _network(told)),
         )
     )
-    style = files("torchbeam.report").joinpath("style.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; img-src data:; style-src 'unsafe-inline'\">\n"
-        '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n"
-        "</body>\n</html>\n"
-    )
-
-
-def _section(title: str, content: str) -> str:
-    return f"<section>\n<h2>{html.escape(title)}</h2>\n{content}\n</section>"
+    return document(title, body)
 
 
 def _headline(told: Told) -> str:
@@ -191,7 +179,7 @@ def _mistakes(told: Told) -> str:
     wrong = told.test.n - round(told.test.accuracy * told.test.n)
     which = "" if wrong == len(told.mistakes) else f"; here the {len(told.mistakes)} called so with most confidence"
     cards = "".join(
-        f"<figure>{png(shown.picture)}<figcaption><b>{html.escape(shown.error.called)}</b> "
+        f"<figure>{inline(shown.picture)}<figcaption><b>{html.escape(shown.error.called)}</b> "
         f"{shown.error.called_probability:.1%}<br>is {html.escape(shown.error.truth)} "
         f"{shown.error.truth_probability:.1%}</figcaption></figure>"
         for shown in told.mistakes

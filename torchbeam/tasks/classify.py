@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -21,8 +22,13 @@ class Classify:
     name: str = "classify"
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Mean cross-entropy of scores N x K against labels N."""
+        """Mean cross-entropy of scores N x K against labels N, or against probabilities N x K."""
         return F.cross_entropy(outputs.flatten(1), targets, label_smoothing=self.label_smoothing)
+
+    def mixed(self, targets: Tensor, partner_N: Tensor, share_N: Tensor) -> Tensor:
+        """Probabilities N x K of labels N: a share for the label, the rest for the partner's (Zhang et al. 2017)."""
+        own = F.one_hot(targets, len(self.classes)).to(share_N.dtype)
+        return torch.lerp(own[partner_N], own, share_N[:, None])
 
     def plain_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy without label smoothing."""

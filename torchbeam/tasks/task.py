@@ -17,6 +17,10 @@ class Task(Protocol):
         """How wrong the outputs of one batch are: one number with a gradient."""
         ...
 
+    def mixed(self, targets: Tensor, partner_N: Tensor, share_N: Tensor) -> Tensor:
+        """The targets of pictures that are mixed: each its own by its share, the rest that of its partner."""
+        ...
+
     def plain_loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """The loss without what only helps training; what is reported."""
         ...

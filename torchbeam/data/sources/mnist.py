@@ -21,6 +21,11 @@ MAX_BYTES = 2**30  # MNIST unpacks to 47 MB; a small gzip file can claim anythin
 _PARTS = {"train": "train", "t10k": "test", "test": "test"}
 
 
+def here(root: Path) -> bool:
+    """Whether idx files lie in a folder."""
+    return bool(find(root))
+
+
 def find(root: Path) -> dict[str, tuple[Path, Path]]:
     """The pairs (images, labels) of idx files in a folder, by part; empty where there are none."""
     pairs: dict[str, tuple[Path, Path]] = {}

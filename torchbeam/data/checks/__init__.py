@@ -1,0 +1,1 @@
+"""What can be wrong with a data set, one file for each family of findings."""
