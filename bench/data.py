@@ -154,6 +154,7 @@ def memory(folder: Path, cache: Path) -> int:
 
 
 def main() -> None:
+    torch.set_num_threads(1)  # as torch itself does in DataLoader's workers
     figures: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as made:
         root = Path(made)

@@ -1,6 +1,7 @@
 """load_data: a place -> its pictures, every one of them looked at once, split into parts, the bad ones set aside."""
 
 import hashlib
+import time
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ class Data:
     records, digests (SHA-256 of each picture's content), sizes, facts and groups belong together, index by index;
     `pictures` and `masks` go by `numbers`, the records' places in the source, since those set aside left gaps.
     sizes: (width, height) of each picture, upright. grey: no picture has colour. groups: the name of the group that
-    a picture never parts from, '' where it is alone.
+    a picture never parts from, '' where it is alone. looked: when the first look at the pictures began, in seconds
+    as time.time() counts them.
     """
 
     kind: str
@@ -52,6 +54,7 @@ class Data:
     split: Split
     skipped: tuple[Skipped, ...]
     notes: tuple[str, ...]
+    looked: float
 
     def image(self, sample: int, least: tuple[int, int] | None = None) -> Image.Image:
         """The picture of a record, mode L or RGB; where both its sides stay at least `least`, perhaps reduced."""
@@ -110,7 +113,7 @@ def load_data(
     cache: the folder for what can be made again.
     Raises DataError where the place has no pictures, or nothing that could be learnt from; SettingError.
     """
-    source = find(place, to_learn, cache, watch)
+    source, looked_at = find(place, to_learn, cache, watch), time.time()
     if to_learn:
         _check_labels(source)
     wanted = _wanted(source, exclude or {})
@@ -153,6 +156,7 @@ def load_data(
             *_together(facts, groups, group_by),
             *_copies(records, digests, parts),
         ),
+        looked=looked_at,
     )
 
 

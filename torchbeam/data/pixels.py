@@ -39,6 +39,8 @@ ROOM = 8 / 7
 # Nanoseconds, roughly, of any machine: decoding takes so much for each picture and each of its pixels, writing down
 # for later so much for each byte. What fits into memory is written too where decoding costs several times more.
 EACH_PICTURE, EACH_PIXEL, EACH_BYTE, DECODING_OVER = 150_000, 8, 2, 1 / 4
+# Seconds by which the clock that files are stamped with may lag behind.
+CLOCK = 0.05
 # What decoding and sizing make of a file; another number where they make something else of it.
 DECODING = 1
 
@@ -176,12 +178,13 @@ class Roomy:
             sizes = np.array([(whole.shape[1], whole.shape[0]) for whole in wholes])
             cuts = crop_boxes(area, sizes, samples, *drawn).astype(np.int64).tolist()
             across, down = flips(self.cutting, samples, *drawn)
-        out = torch.empty((len(samples), height, width, self.volume.channels), dtype=torch.uint8).permute(0, 3, 1, 2)
+        out_NHWC = np.empty((len(samples), height, width, self.volume.channels), np.uint8)
         turned = [[axis for axis, yes in ((3, x), (2, y)) if yes] for x, y in zip(across, down, strict=True)]
         for number, (whole, (left, top, right, bottom)) in enumerate(zip(wholes, cuts, strict=True)):
             made = _scaled(whole[top:bottom, left:right].copy(), width, height)
-            out[number] = made.flip(turned[number])[0] if turned[number] else made[0]
-        return out
+            made = made.flip(turned[number]) if turned[number] else made
+            out_NHWC[number] = made.numpy()[0].transpose(1, 2, 0)
+        return torch.from_numpy(out_NHWC).permute(0, 3, 1, 2)
 
     def at_hand(self, samples: NDArray[np.int64]) -> bool:
         """Never: every crop is cut anew."""
@@ -200,7 +203,7 @@ class Roomy:
 def _scaled(pixels_HWC: NDArray[np.uint8], width: int, height: int) -> Tensor:
     """One picture at another size, bilinear, antialiased: bytes 1, C, H, W. In channels_last and without gaps
     between the rows, for which torch has a path five times as fast as Pillow's."""
-    given = torch.from_numpy(pixels_HWC[None]).permute(0, 3, 1, 2)
+    given = torch.from_numpy(pixels_HWC)[None].permute(0, 3, 1, 2)  # in this order: NumPy's [None] has no stride
     return F.interpolate(given, (height, width), mode="bilinear", antialias=True)
 
 
@@ -234,12 +237,16 @@ def opened(data: Data, sizing: str, kept: Kept, bytes_N: NDArray[np.int64], dear
 
 
 def _unchanged(data: Data, sample: int) -> bool:
-    """Whether a picture's file still has the content that its digest tells of."""
+    """Whether a picture's file is the one that was looked at: not touched since then, or of the same content."""
+    number = data.numbers[sample]
     try:
-        content = data.pictures.content(data.numbers[sample])
-    except PictureError:
+        if isinstance(data.pictures, Files):
+            touched = (data.pictures.root / data.pictures.paths[number]).stat().st_ctime
+            if touched < data.looked - CLOCK:
+                return True
+        return hashlib.sha256(data.pictures.content(number)).hexdigest() == data.digests[sample]
+    except (OSError, PictureError):
         return False
-    return hashlib.sha256(content).hexdigest() == data.digests[sample]
 
 
 def _middle(width: int, height: int, wide: int, high: int) -> tuple[int, int, int, int]:
