@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import torchbeam
-from torchbeam.cli import VERBS
+from torchbeam.cli import VERBS, main
 
 COMMAND = [sys.executable, "-m", "torchbeam"]
 
@@ -173,12 +173,22 @@ def make_bad_places(root: Path) -> dict[str, list[str]]:
     }
 
 
-def test_every_mistake_is_one_clear_message_and_exit_2(tmp_path):
+@pytest.fixture
+def signals_as_they_were():
+    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    for one, handler in before.items():
+        signal.signal(one, handler)
+
+
+@pytest.mark.usefixtures("signals_as_they_were")
+def test_every_mistake_is_one_clear_message_and_exit_2(tmp_path, monkeypatch, capfd):
+    monkeypatch.chdir(tmp_path)
     for words, arguments in make_bad_places(tmp_path).items():
-        done = call(*arguments, cwd=tmp_path)
-        assert done.returncode == 2, (words, done.stderr)
-        assert words in done.stderr
-        assert done.stdout == "" and "Traceback" not in done.stderr
+        assert main(arguments) == 2, words
+        said = capfd.readouterr()
+        assert words in said.err
+        assert said.out == "" and "Traceback" not in said.err
     assert not (tmp_path / "runs").exists()
     assert (tmp_path / "full" / "work.txt").read_text() == "mine"
 

@@ -36,6 +36,21 @@ def written(root, file, folder, names, annotations=(), categories=((3, "cat"), (
 BOXES = [(0, 90, [1, 2, 3, 4]), (0, 3, [0, 0, 24, 18]), (1, 90, [5.5, 6.25, 2.5, 3])]
 
 
+# COCO's own ids run from 1 to 91 and leave these out; its 80 classes are not numbered 0 to 79 by them.
+LEFT_OUT = {12, 26, 29, 30, 45, 66, 68, 69, 71, 83, 91}
+
+
+def test_cocos_own_ids_1_to_91_are_its_80_classes(tmp_path):
+    categories = [(number, f"class of id {number}") for number in range(1, 92) if number not in LEFT_OUT]
+    rows = [(0, number, [1, 1, 4, 4]) for number, _ in reversed(categories)]
+    written(tmp_path, "annotations/instances_train2017.json", "train2017", ["a.png"], rows, categories)
+    source = read(tmp_path, "coco")
+    assert len(source.classes) == 80 and source.classes[79] == "class of id 90"
+    boxes = source.records[0].boxes
+    assert boxes is not None
+    assert [source.classes[label] for label in boxes.labels_N] == [name for _, name in reversed(categories)]
+
+
 def test_boxes_are_left_top_width_height_and_ids_are_any(tmp_path):
     written(tmp_path, "annotations/instances.json", "images", ["a.png", "b.png", "c.png"], BOXES)
     assert here(tmp_path)
