@@ -137,11 +137,11 @@ def side_by_side(folder: Path, cache: Path) -> dict[str, Any]:
 
 def memory(folder: Path, cache: Path) -> int:
     """The most memory of its own, in MB, that a pass over a folder takes beyond what was there when it began, in a
-    process of its own."""
+    process of its own; as for pictures that do not fit into memory."""
     code = (
         "import sys; from bench.data import *\n"
         "data = load_data(sys.argv[1], to_learn=False, cache=sys.argv[2])\n"
-        "pixels = Roomy(data, VOLUME, AUGMENT, Kept(sys.argv[2]))\n"
+        "pixels = Roomy(data, VOLUME, AUGMENT, Kept(sys.argv[2]), memory=0)\n"
         "most = 0\n"
         "made = torchbeams(data, pixels, 1); next(made); before = anonymous_kilobytes()\n"
         "for _ in made: most = max(most, anonymous_kilobytes())\n"
