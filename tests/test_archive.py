@@ -202,7 +202,7 @@ NAMES = {
     "../evil.png": "a name that climbs out of it",
     "a/../../evil.png": "a name that climbs out of it",
     "a/..": "a name that climbs out of it",
-    "/tmp/evil.png": "an absolute name",
+    "/evil.png": "an absolute name",
     "//evil.png": "an absolute name",
     "C:/evil.png": "an absolute name",
     "C:evil.png": "an absolute name",
@@ -278,11 +278,14 @@ def test_a_zip_of_anything_but_files_and_folders_is_refused(tmp_path, cache, mod
 
 
 def test_an_encrypted_zip_is_refused(tmp_path, cache):
-    if not shutil.which("zip"):
-        pytest.skip("there is no zip to encrypt with")
-    (tmp_path / "a.png").write_bytes(b"secret")
-    subprocess.run(["zip", "-q", "-P", "word", "x.zip", "a.png"], cwd=tmp_path, check=True)
-    assert refused(tmp_path / "x.zip", cache).what == "x.zip holds an encrypted file"
+    path = zipped(tmp_path / "x.zip", [("a.png", b"secret")])
+    held = bytearray(path.read_bytes())
+    held[6] |= 1  # bit 0 of the flags says that the member is encrypted: here in its own header,
+    held[held.index(b"PK\x01\x02") + 8] |= 1  # and here in the directory (APPNOTE 4.4.4)
+    path.write_bytes(held)
+    with zipfile.ZipFile(path) as file, pytest.raises(RuntimeError, match="encrypted"):
+        file.read("a.png")  # the judge
+    assert refused(path, cache).what == "x.zip holds an encrypted file"
 
 
 def test_a_zip_packed_by_an_unusual_method_is_refused(tmp_path, cache):

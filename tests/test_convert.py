@@ -1,10 +1,11 @@
 """convert: round trips through every format of boxes, what is lost, and that nothing half-written is left."""
 
-import contextlib
 import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -373,26 +374,25 @@ def test_an_error_in_the_middle_leaves_nothing(tmp_path, monkeypatch):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
-def test_a_killed_conversion_leaves_no_half_data_set_under_the_name(tmp_path, monkeypatch):
+KILLED = """
+import os, signal, sys
+from torchbeam.jobs.convert import TARGETS, convert
+
+def is_killed(told, root, link):
+    (root / "half").touch()
+    yield told.samples[0]
+    os.kill(os.getpid(), signal.SIGKILL)
+
+TARGETS["csv"].write = is_killed
+convert(sys.argv[1], "csv", sys.argv[2], show=False)
+"""
+
+
+def test_a_killed_conversion_leaves_no_half_data_set_under_the_name(tmp_path):
     place = class_folders(tmp_path / "in", {"cat": 2, "dog": 2})
-
-    def is_killed(told, root, link):
-        (root / "half").touch()
-        yield told.samples[0]
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    monkeypatch.setattr(TARGETS["csv"], "write", is_killed)
-    child = os.fork()
-    if not child:
-        with contextlib.suppress(BaseException):
-            convert(place, "csv", tmp_path / "out", show=False)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    assert os.WTERMSIG(status) == signal.SIGKILL
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f".out.part-{child}", "in"]
-    monkeypatch.undo()
+    child = subprocess.Popen([sys.executable, "-c", KILLED, str(place), str(tmp_path / "out")])
+    assert child.wait() == -signal.SIGKILL
+    assert sorted(path.name for path in tmp_path.iterdir()) == [f".out.part-{child.pid}", "in"]
     assert convert(place, "csv", tmp_path / "out", show=False).pictures == 4
 
 
