@@ -30,6 +30,7 @@ from torchbeam.data.batches import batches
 from torchbeam.data.load import Data, load_data
 from torchbeam.data.pixels import Fixed, Kept, Roomy
 from torchbeam.design.volume import Volume
+from torchbeam.heap import keep_freed
 
 SHARED = Path(__file__).parents[2] / "shared" / "data" / "hymenoptera" / "hymenoptera_data"
 COPIES = 7  # of 396 photos: 2,772
@@ -121,6 +122,7 @@ def side_by_side(folder: Path, cache: Path) -> dict[str, Any]:
     looked = time.perf_counter() - start
     pixels = Roomy(data, VOLUME, AUGMENT, Kept(cache))
     theirs = max(rate(torchvisions(folder)), rate(torchvisions_old(folder)))
+    keep_freed()  # as the train job does
     first = rate(torchbeams(data, pixels, 1))
     later = [rate(torchbeams(data, pixels, epoch)) for epoch in (2, 3)]
     again = max(rate(torchvisions(folder)), rate(torchvisions_old(folder)))

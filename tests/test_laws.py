@@ -21,6 +21,7 @@ ROOMS = [
     "version",
     "errors",
     "files",
+    "heap",
     "design",
     "network",
     "data",

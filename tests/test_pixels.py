@@ -387,7 +387,7 @@ def test_photos_that_memory_holds_are_written_down_only_where_decoding_is_dear(t
     # 10,800 pixels take about 236 microseconds to decode. Kept for 104x78 they are 31 kB, for 16x20 1 kB.
     near = Roomy(data, Volume(3, 78, 104), CUTTING, Kept(tmp_path / "cache"))
     far = Roomy(data, Volume(3, 16, 20), CUTTING, Kept(tmp_path / "cache"))
-    assert near.shelf.store is None and near.shelf.held is not None
-    assert far.shelf.store is not None and far.shelf.held is not None
+    assert near.shelf.store is None and near.shelf.block is not None
+    assert far.shelf.store is not None and far.shelf.block is not None
     unheld = Roomy(data, Volume(3, 78, 104), CUTTING, Kept(tmp_path / "cache"), memory=0)
-    assert unheld.shelf.store is not None and unheld.shelf.held is None
+    assert unheld.shelf.store is not None and unheld.shelf.block is None

@@ -30,6 +30,7 @@ from torchbeam.data.preprocess import Preprocessing, in_depth
 from torchbeam.data.store import Store, room_for
 from torchbeam.design.volume import Volume
 from torchbeam.errors import PictureError
+from torchbeam.heap import empty
 
 # Pictures that take more bytes than this stay on disk, in the decoded cache.
 MEMORY = 2 * 2**30
@@ -92,7 +93,9 @@ class Shelf:
         whole_N = np.array(data.sizes, dtype=np.int64).reshape(-1, 2).prod(1)
         self.data, self.decoded = data, decoded
         fits = int(bytes_N.sum()) <= memory
-        self.held = _empty(len(sizes)) if fits else None
+        self.block = empty((int(bytes_N.sum()),)) if fits else None
+        self.starts = np.concatenate(([0], np.cumsum(bytes_N)))
+        self.held: list[NDArray[np.uint8] | None] = [None] * len(sizes)
         self.dear = (DECODING_OVER * (EACH_PICTURE + EACH_PIXEL * whole_N) > EACH_BYTE * bytes_N) | (not fits)
         self.store = opened(data, name, kept, bytes_N, self.dear)
 
@@ -101,23 +104,27 @@ class Shelf:
         made: list[NDArray[np.uint8]] = []
         new: list[tuple[str, NDArray[np.uint8]]] = []
         for sample in samples.tolist():
-            pixels = self.held[sample] if self.held is not None else None
+            pixels = self.held[sample]
             if pixels is None and self.store is not None:
                 pixels = self.store.get(self.data.digests[sample])
             if pixels is None:
                 pixels = self.decoded(sample)
                 if self.store is not None and self.dear[sample] and _unchanged(self.data, sample):
                     new.append((self.data.digests[sample], pixels))
-            if self.held is not None:
-                self.held[sample] = pixels
+            if self.block is not None and self.held[sample] is None:
+                pixels = self.held[sample] = self._in_block(sample, pixels)
             made.append(pixels)
         if self.store is not None and new:
             self.store.put(new)
         return made
 
-
-def _empty(count: int) -> list[NDArray[np.uint8] | None]:
-    return [None] * count
+    def _in_block(self, sample: int, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The picture at its place in the memory that holds all of them."""
+        if self.block is None or pixels.size != self.starts[sample + 1] - self.starts[sample]:
+            return pixels  # a file that changed since it was looked at
+        place = self.block[self.starts[sample] : self.starts[sample + 1]].reshape(pixels.shape)
+        place[:] = pixels
+        return place
 
 
 class Fixed:
@@ -131,7 +138,7 @@ class Fixed:
         self.shelf = Shelf(data, f"{volume}-cover-{shown:g}", sizes, volume.channels, kept, 0, self._decoded)
         shape = (len(data.records), volume.channels, volume.height, volume.width)
         self.have = np.zeros(len(data.records), np.bool_)
-        self.held = torch.empty(shape, dtype=torch.uint8) if bytes_held(data, volume, memory) else None
+        self.held = torch.from_numpy(empty(shape)) if bytes_held(data, volume, memory) else None
 
     def take(self, samples: NDArray[np.int64], drawn: tuple[int, int] | None = None) -> Tensor:
         """The pictures of `samples`, bytes N, C, H, W."""

@@ -12,6 +12,7 @@ from torchbeam.data.records import PARTS, UNLABELLED, Skipped
 from torchbeam.data.split import Split, read_csv, split
 from torchbeam.design.volume import Volume
 from torchbeam.errors import DataError, SettingError
+from torchbeam.heap import keep_freed
 from torchbeam.jobs.predict import Model, load_model
 from torchbeam.jobs.seen import seen_before
 from torchbeam.learn.evaluate import EVALUATION_BATCH, Evaluation, evaluate_outputs, outputs_of
@@ -81,6 +82,7 @@ def evaluate(
     if part not in CHOICES:
         raise SettingError(f"part cannot be {part}", expected=" or ".join(CHOICES), remedy="leave --part out")
     ready = model if isinstance(model, Model) else load_model(model, device)
+    keep_freed()
     loaded = load_data(data, to_learn=False, cache=cache)
     bare = sum(record.label == UNLABELLED for record in loaded.records)
     if bare:

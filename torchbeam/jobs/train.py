@@ -26,6 +26,7 @@ from torchbeam.design.nets import Design
 from torchbeam.design.notation import write
 from torchbeam.design.volume import Fit
 from torchbeam.errors import TorchbeamError
+from torchbeam.heap import keep_freed
 from torchbeam.jobs.memory import check_memory, out_of_memory
 from torchbeam.jobs.predict import Model, load_model, save_model
 from torchbeam.jobs.progress import Progress
@@ -163,6 +164,7 @@ def train(
     check_free(out)  # what can be refused at once is refused before the pictures are read
     progress = Progress(show)
     progress.screen.note(f"reading {data}")
+    keep_freed()
     loaded = load_data(
         data,
         exclude=None if exclude is None else read_excluded(Path(exclude)),

@@ -19,7 +19,7 @@ from torchbeam.data.augment.mixing import cut_out, mixed
 from torchbeam.data.augment.places import crops, flips, maps, moves_between, moves_by_whole_pixels
 from torchbeam.data.augment.resample import moved, moved_by_whole_pixels, moved_masks
 from torchbeam.data.augment.words import Augmentation
-from torchbeam.data.preprocess import normalise_
+from torchbeam.data.preprocess import normalised
 from torchbeam.errors import SettingError
 
 
@@ -62,10 +62,11 @@ def augmented(
     _check(augmentation, size, told)
     chosen = (samples, seed, epoch)
     by = maps(augmentation, size, *chosen) if told or moves_between(augmentation) else None
-    x_NCHW, white = _moved(pixels_NCHW, augmentation, by, *chosen)
+    white = 255.0 if pixels_NCHW.dtype == torch.uint8 else 1.0
+    x_NCHW = _moved(pixels_NCHW, augmentation, by, *chosen)
     if recolours(augmentation):
-        x_NCHW, white = recoloured(x_NCHW.div_(white), augmentation, *chosen), 1.0
-    x_NCHW = normalise_(x_NCHW, mean, std, white)
+        x_NCHW, white = recoloured(x_NCHW.float() / white, augmentation, *chosen), 1.0
+    x_NCHW = normalised(x_NCHW, mean, std, white)
     if augmentation.cutout:
         x_NCHW = cut_out(x_NCHW, augmentation.cutout, *chosen)
     partner_N = share_N = None
@@ -86,18 +87,16 @@ def _moved(
     samples: NDArray[np.int64],
     seed: int,
     epoch: int,
-) -> tuple[Tensor, float]:
-    """The pictures where they come to lie, floats that may be written into, and which of them is white."""
+) -> Tensor:
+    """The pictures where they come to lie: as they were given, or floats where pixels fall between pixels."""
     x_NCHW = pixels_NCHW
     if moves_by_whole_pixels(augmentation):
         across, down = flips(augmentation, samples, seed, epoch)
         steps = crops(augmentation, samples, seed, epoch)
         x_NCHW = moved_by_whole_pixels(x_NCHW, across, down, steps)
-    x_NCHW = x_NCHW.float()
     if maps_N33 is not None and moves_between(augmentation):
-        x_NCHW = moved(x_NCHW, maps_N33, mirror=augmentation.crop > 0)
-    white = 255.0 if pixels_NCHW.dtype == torch.uint8 else 1.0
-    return x_NCHW.clone() if x_NCHW is pixels_NCHW else x_NCHW, white
+        x_NCHW = moved(x_NCHW.float(), maps_N33, mirror=augmentation.crop > 0)
+    return x_NCHW
 
 
 def _check(augmentation: Augmentation, size: tuple[int, int], told: bool) -> None:
