@@ -25,8 +25,11 @@ from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.design.zoo import NETWORKS
 from torchbeam.learn.evaluate import outputs_of
+from torchbeam.learn.learner import Learner
 from torchbeam.learn.loop import learn
+from torchbeam.learn.objective import Objective
 from torchbeam.learn.plan import Plan
+from torchbeam.learn.way import PLAIN
 from torchbeam.network.build import build
 from torchbeam.tasks.classify import Classify
 
@@ -67,7 +70,8 @@ def learnt(name: str, side: int, folder: Path) -> dict[str, float]:
     before = plain_loss(network, task, training, preprocessing)
     start = time.perf_counter()
     plan = Plan(epochs=1, batch_size=32, lr=0.02, seed=0, augment=parse_augment("shift 0.1"))
-    for _ in learn(network, task, training, few, preprocessing, plan, CPU):
+    learner = Learner(network, Objective(task, preprocessing, plan, PLAIN, CPU), len(training))
+    for _ in learn(learner, training, few):
         pass
     seconds = time.perf_counter() - start
     return {"before": before, "after": plain_loss(network, task, training, preprocessing), "seconds": seconds}

@@ -139,6 +139,36 @@ def test_half_of_the_pictures_are_mirrored_each_way_independently():
     assert not none[0].any() and not none[1].any()
 
 
+@pytest.mark.parametrize("seed", [0, 7])
+def test_pictures_that_take_turns_are_seen_once_each_way_in_any_two_epochs(seed):
+    told, samples = parse_augment("altflip"), np.arange(4000)
+    by_epoch = [flips(told, samples, seed, epoch) for epoch in range(1, 6)]
+    assert not any(down.any() for _, down in by_epoch)
+    first, *others = [across for across, _ in by_epoch]
+    assert stats.binomtest(int(first.sum()), 4000, 0.5).pvalue > 1e-3
+    for number, across in enumerate(others):
+        assert np.array_equal(across, first if number % 2 else ~first)
+    assert not np.array_equal(flips(told, samples, seed + 1, 1)[0], first)
+    # Which turn is a picture's own is drawn for it alone, whatever batch it is in.
+    assert np.array_equal(flips(told, samples[::-7], seed, 1)[0], first[::-7])
+
+
+@pytest.mark.parametrize("more", ["", ", vflip", ", crop 3", ", shift 0.1, rotate 20"])
+def test_a_picture_that_takes_turns_is_what_torch_flips(more):
+    pictures, samples = noise(30), np.arange(30)
+    across = flips(parse_augment("altflip"), samples, 0, 3)[0]
+    assert across.any() and not across.all()
+    if more:  # as if those pictures had come mirrored
+        turned = torch.where(torch.from_numpy(across)[:, None, None, None], pictures.flip(3), pictures)
+        expected = seen(more[2:], turned, samples, 0, 3)
+    else:
+        expected = torch.stack([p.flip(2) if x else p for p, x in zip(pictures / 255, across, strict=True)])
+    found = seen(f"altflip{more}", pictures, samples, 0, 3)
+    torch.testing.assert_close(found, expected, atol=1e-3, rtol=0)
+    both = [seen("altflip", pictures, samples, 0, epoch) for epoch in (3, 4)]
+    assert torch.equal(both[0], both[1].flip(3))
+
+
 def test_crops_move_by_every_whole_step_as_often():
     steps = crops(parse_augment("crop 3"), np.arange(7000), 0, 0)
     for axis in (0, 1):
@@ -183,6 +213,7 @@ def test_a_resized_crop_is_torchvision_s_of_the_same_box():
         ("none", False, False),
         ("color 0.2, cutout 8", False, False),
         ("flip", True, False),
+        ("altflip", True, False),
         ("vflip, crop 4, mixup 1", True, False),
         ("flip, shift 0.1", False, True),
         ("resizedcrop 0.5:1", False, True),

@@ -12,7 +12,7 @@ from torchbeam.data.augment.resample import moved, moved_by_whole_pixels, moved_
 from torchbeam.data.augment.words import parse_augment
 from torchbeam.data.records import IGNORE
 
-WHOLE = ["flip", "vflip", "crop 4", "flip, crop 1", "flip, vflip, crop 9", "crop 23"]
+WHOLE = ["flip", "altflip", "vflip", "crop 4", "flip, crop 1", "flip, vflip, crop 9", "crop 23"]
 
 
 def by_torchvision(pictures: torch.Tensor, across, down, steps, pad: int) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """The words of augmentation: text there and back, and what is refused."""
 
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 from hypothesis import given
@@ -12,10 +12,11 @@ from torchbeam.data.augment.words import WORDS, Augmentation, parse_augment
 from torchbeam.errors import SettingError, TorchbeamError
 
 AREAS = some.tuples(*[some.floats(0, 1, exclude_min=True)] * 2).map(lambda pair: (min(pair), max(pair)))
-AUGMENTATIONS = some.builds(
+SAID = some.builds(
     Augmentation,
     resizedcrop=some.none() | AREAS,
     flip=some.booleans(),
+    altflip=some.just(False),
     vflip=some.booleans(),
     crop=some.integers(0, 1000),
     shift=some.floats(0, 1, exclude_max=True),
@@ -28,6 +29,8 @@ AUGMENTATIONS = some.builds(
     mixup=some.floats(0, 100),
     cutmix=some.floats(0, 100),
 )
+# Mirrored one way or the other.
+AUGMENTATIONS = some.one_of(SAID, SAID.map(lambda said: replace(said, flip=False, altflip=True)))
 
 
 def test_every_field_is_a_word_in_the_same_order():
@@ -40,10 +43,10 @@ def test_a_text_written_is_read_back_as_the_same(augmentation):
     assert str(parse_augment(str(augmentation))) == str(augmentation)
 
 
-@given(some.permutations([word.example for word in WORDS.values()]))
+@given(some.permutations([word.example for name, word in WORDS.items() if name != "flip"]))
 def test_words_come_in_any_order(examples):
     found = parse_augment(", ".join(examples))
-    assert found == parse_augment(", ".join(word.example for word in WORDS.values()))
+    assert found == parse_augment(", ".join(word.example for name, word in WORDS.items() if name != "flip"))
 
 
 def test_the_examples_mean_what_they_say():
@@ -87,6 +90,7 @@ def test_a_word_like_no_other_is_answered_with_an_example_and_shown_short():
         ("crop", "the augmentation crop lacks its number"),
         ("flip 0.5", "the augmentation flip cannot be 0.5"),
         ("flip crop 4", "the augmentation flip cannot be crop 4"),
+        ("altflip 2", "the augmentation altflip cannot be 2"),
         ("crop 4.5", "the augmentation crop cannot be 4.5"),
         ("crop -4", "the augmentation crop cannot be -4"),
         ("crop 1001", "the augmentation crop cannot be 1001"),
@@ -120,6 +124,14 @@ def test_a_number_beyond_reason_is_answered_with_what_is_expected_and_an_example
 def test_a_word_said_twice_is_refused(text):
     with pytest.raises(SettingError, match=r"the augmentation says (flip|rotate) twice"):
         parse_augment(text)
+
+
+@pytest.mark.parametrize("text", ["flip, altflip", "altflip, crop 4, flip"])
+def test_pictures_are_mirrored_in_one_way(text):
+    with pytest.raises(SettingError, match="the augmentation mirrors left to right in two ways") as caught:
+        parse_augment(text)
+    assert caught.value.got == "flip and altflip"
+    assert str(parse_augment("crop 4, vflip, altflip")) == "altflip, vflip, crop 4"
 
 
 @pytest.mark.parametrize("text", ["flip,", ",", "flip,,crop 4", "flip, none"])

@@ -77,6 +77,31 @@ def test_a_name_nearly_right_is_answered_with_the_nearest():
     assert caught.value.remedy == "did you mean digits?"
 
 
+@pytest.mark.parametrize(
+    ("place", "near"),
+    [
+        ("hymenopter", "hymenoptera"),
+        ("../set/hymenopter", "../set/hymenoptera"),
+        ("hymenopter/train", "hymenoptera/train"),
+        ("hymenopter/tran", "hymenoptera"),
+        ("hymenoptera/trian", "hymenoptera/train"),
+        ("HYMENOPTERA", "hymenoptera"),
+        ("moth", "moths.zip"),
+        ("moths.txt", "moths.zip"),
+        ("minst", "mnist"),
+        ("../set/minst", "mnist"),
+    ],
+)
+def test_a_path_nearly_right_is_answered_with_what_lies_beside_it(tmp_path, monkeypatch, place, near):
+    class_folders(tmp_path / "set" / "hymenoptera", {"train/ants": 1, "train/bees": 1})
+    for name in ("moths.zip", "moths.txt", ".hymenopter"):
+        (tmp_path / "set" / name).touch()
+    monkeypatch.chdir(tmp_path / "set")
+    with pytest.raises(DataError, match=r"^no data at ") as caught:
+        find(place)
+    assert caught.value.remedy == f"did you mean {near}?"
+
+
 def test_a_file_of_another_kind_is_no_place(tmp_path):
     (tmp_path / "a.docx").touch()
     with pytest.raises(DataError, match=r"^no data at ") as caught:

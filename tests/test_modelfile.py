@@ -130,6 +130,17 @@ def test_preprocessing_without_a_value_is_refused(copy):
         torchbeam.load_model(copy)
 
 
+def test_views_that_nobody_knows_are_refused(copy):
+    def change(metadata, _):
+        metadata["preprocessing"] = json.dumps(json.loads(metadata["preprocessing"]) | {"views": "sideways"})
+        seal(metadata)
+
+    rewrite(copy, change)
+    with pytest.raises(ModelFileError, match="asks for views that are not known") as caught:
+        torchbeam.load_model(copy)
+    assert "update torchbeam" in str(caught.value)
+
+
 def test_a_replay_that_gives_other_scores_is_refused(copy):
     def change(metadata, _):
         kept = json.loads(metadata["preprocessing"])

@@ -17,8 +17,11 @@ from torchbeam.design.complete import complete
 from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.design.zoo import NETWORKS
+from torchbeam.learn.learner import Learner
 from torchbeam.learn.loop import Epoch, learn
+from torchbeam.learn.objective import Objective
 from torchbeam.learn.plan import Plan
+from torchbeam.learn.way import PLAIN
 from torchbeam.network.build import build
 from torchbeam.tasks.classify import Classify
 
@@ -55,6 +58,7 @@ def test_the_loss_of_a_named_network_falls(name, side, cifar):
     torch.manual_seed(0)
     network, task = build(design), Classify(data.classes)
     plan = Plan(epochs=3, batch_size=20, lr=0.02)
-    records = learn(network, task, training, few, preprocessing, plan, torch.device("cpu"))
+    objective = Objective(task, preprocessing, plan, PLAIN, torch.device("cpu"))
+    records = learn(Learner(network, objective, len(training)), training, few)
     losses = [record.loss for record in records if isinstance(record, Epoch)]
     assert losses[-1] < losses[0] - 0.01

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from torchbeam.design.notation import parse
+from torchbeam.errors import SettingError
 from torchbeam.network.build import build
 
 torch.set_num_threads(1)
@@ -84,3 +85,50 @@ def test_weights_may_start_on_the_meta_device():
     with torch.device("meta"):
         network = build(parse("INPUT 8x8x3 -> CONV 4 -> RELU -> CONV 10 1x1 -> RELU"))
     assert all(parameter.is_meta for parameter in network.parameters())
+
+
+PASSING = """INPUT 8x8x4 -> CONV 4 3x3 -> RELU -> CONV 9 3x3 -> BN -> RELU -> CONV 6 3x3 -> TANH -> CONV 6 1x1 -> RELU
+-> CONV 6 3x3 groups 2 -> RELU -> CONV 8 3x3 -> RELU -> CONV 3 3x3"""
+
+
+def test_layers_may_start_by_passing_on_what_they_are_given():
+    networks = {}
+    for how in ("he", "dirac"):
+        torch.manual_seed(0)
+        networks[how] = build(parse(PASSING), how).state_dict()
+    he, dirac = networks["he"], networks["dirac"]
+    passing = {"conv2.weight": 4, "conv3.weight": 6, "conv6.weight": 6}
+    for name, weights in he.items():
+        if not weights.ndim:  # a batch norm's count
+            continue
+        count = passing.get(name, 0)
+        assert torch.equal(dirac[name][count:], weights[count:])
+        if count:
+            judge = nn.init.dirac_(torch.empty_like(weights))[:count]
+            assert torch.equal(dirac[name][:count], judge)
+    pictures = torch.randn(2, 4, 8, 8)
+    torch.testing.assert_close(
+        nn.functional.conv2d(pictures, dirac["conv2.weight"], padding=1)[:, :4], pictures, rtol=0, atol=0
+    )
+
+
+def test_he_is_how_weights_start_and_passing_on_draws_the_same_numbers():
+    states = []
+    for how in ((), ("he",), ("dirac",)):
+        torch.manual_seed(3)
+        network = build(parse(PASSING), *how)
+        states.append((torch.get_rng_state(), network.conv1.weight, network.conv2.weight))
+    assert torch.equal(states[0][2], states[1][2]) and not torch.equal(states[0][2], states[2][2])
+    for state in states[1:]:
+        assert torch.equal(state[0], states[0][0]) and torch.equal(state[1], states[0][1])
+
+
+def test_passing_on_may_start_on_the_meta_device():
+    with torch.device("meta"):
+        assert build(parse(PASSING), "dirac").conv2.weight.is_meta
+
+
+def test_another_start_is_refused():
+    with pytest.raises(SettingError, match="weights cannot start as dirak") as caught:
+        build(parse(PASSING), "dirak")
+    assert caught.value.expected == "he or dirac"

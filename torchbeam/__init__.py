@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from torchbeam.jobs.predict import predict as predict
     from torchbeam.jobs.predict import save_model as save_model
     from torchbeam.jobs.preview import preview as preview
+    from torchbeam.jobs.resume import resume as resume
     from torchbeam.jobs.train import train as train
     from torchbeam.jobs.zoo import zoo as zoo
     from torchbeam.network.build import build as build
@@ -42,6 +43,7 @@ PUBLIC = {
     "parse": "torchbeam.design.notation",
     "predict": "torchbeam.jobs.predict",
     "preview": "torchbeam.jobs.preview",
+    "resume": "torchbeam.jobs.resume",
     "save_model": "torchbeam.jobs.predict",
     "train": "torchbeam.jobs.train",
     "write": "torchbeam.design.notation",

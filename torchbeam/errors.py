@@ -8,6 +8,7 @@ TorchbeamError
 │   ├── DataError           the pictures or their labels cannot be used as a whole
 │   │   └── PictureError    one picture cannot be read; runs set it aside and go on
 │   ├── ModelFileError      a model file is missing, damaged, or not one of ours
+│   ├── StateError          what a run saved to go on from is missing, damaged, or too new
 │   ├── SettingError        an option has a value that cannot be used
 │   └── OutputError         the place to write to is taken or not writable
 └── Unfinished              exit 3: the run could not finish; what was done is kept
@@ -111,6 +112,10 @@ class PictureError(DataError):
 
 class ModelFileError(Mistake):
     """A model file is missing, damaged, or not one of torchbeam's."""
+
+
+class StateError(Mistake):
+    """What a run saved to go on from is missing, damaged, or written by a newer torchbeam."""
 
 
 class SettingError(Mistake):

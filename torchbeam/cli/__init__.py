@@ -4,6 +4,7 @@ A verb's file is imported when that verb is called, so that `--help` and `descri
 """
 
 import difflib
+import os
 import signal
 import sys
 import tempfile
@@ -24,6 +25,7 @@ VERBS = {
     "zoo": ("torchbeam.cli.zoo", "list the named networks with their numbers"),
     "check": ("torchbeam.cli.check", "find what is wrong with pictures and labels before training"),
     "train": ("torchbeam.cli.train", "train a classifier on pictures and measure it"),
+    "resume": ("torchbeam.cli.resume", "go on with a run that was stopped, from the very step"),
     "evaluate": ("torchbeam.cli.evaluate", "measure a model file on labelled pictures"),
     "predict": ("torchbeam.cli.predict", "say what pictures show"),
     "data convert": ("torchbeam.cli.convert", "write a data set in another format"),
@@ -63,6 +65,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(f"torchbeam: {_own_fault(error)}", file=sys.stderr)
         return OUR_FAULT
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 0
 
@@ -99,8 +103,12 @@ def _run(given: list[str]) -> int:
 def _stop_on(*signals: signal.Signals) -> None:
     """The first Ctrl-C or SIGTERM ends the run in order, by SystemExit(128 + its number); a second at once."""
 
-    def stop(number: int, _frame: FrameType | None) -> None:
+    def stop(number: int, frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
+        while frame is not None:
+            if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+                os._exit(128 + number)  # some libraries swallow whatever is raised while they are imported
+            frame = frame.f_back
         raise SystemExit(128 + number)
 
     for one in signals:

@@ -30,7 +30,7 @@ def run(
     \b
     torchbeam data preview photos/
     torchbeam data preview photos/ --augment "flip, crop 4, rotate 10, color 0.2" --size 64 --out sheet.png
-    The words: resizedcrop 0.08:1, flip, vflip, crop 4, shift 0.1, rotate 10, scale 0.1, color 0.2, hue 0.05,
+    The words: resizedcrop 0.08:1, flip, altflip, vflip, crop 4, shift 0.1, rotate 10, scale 0.1, color 0.2, hue 0.05,
     grayscale 0.1, cutout 8, mixup 0.2, cutmix 1.
     """
     told = torchbeam.preview(data, augment=augment, pictures=pictures, variants=variants, size=size, out=out, seed=seed)

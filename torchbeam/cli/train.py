@@ -56,6 +56,54 @@ def run(
     cache_size: Annotated[
         str | None, typer.Option(help="the most it may hold of decoded pictures, or none [50 GB]", show_default=False)
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="settings tried together: mnist, fashion-mnist, cifar10", show_default=False)
+    ] = None,
+    time: Annotated[
+        str | None, typer.Option(help="as in 60s, 5m, 2h: the whole run's, in place of --epochs", show_default=False)
+    ] = None,
+    optimiser: Annotated[str | None, typer.Option(help="sgd, adamw or muon [sgd]", show_default=False)] = None,
+    momentum: Annotated[float | None, typer.Option(help="of SGD and Muon [0.9]", show_default=False)] = None,
+    weight_decay: Annotated[float | None, typer.Option(help="pull on the weights [0.0005]", show_default=False)] = None,
+    schedule: Annotated[
+        str | None, typer.Option(help="after the warm-up: cosine, line or constant [cosine]", show_default=False)
+    ] = None,
+    warm_up: Annotated[
+        float | None, typer.Option(help="the share of the run that leads up to the rate [0.1]", show_default=False)
+    ] = None,
+    label_smoothing: Annotated[
+        float | None, typer.Option(help="the share of a target spread over all classes [0.1]", show_default=False)
+    ] = None,
+    clip: Annotated[float | None, typer.Option(help="the gradient's largest norm [any]", show_default=False)] = None,
+    accumulate: Annotated[int | None, typer.Option(help="batches to an update [1]", show_default=False)] = None,
+    ema: Annotated[
+        float | None, typer.Option(help="average the weights, keeping this share a step, as 0.999", show_default=False)
+    ] = None,
+    lookahead: Annotated[
+        int | None, typer.Option(help="average the weights every so many steps", show_default=False)
+    ] = None,
+    class_weights: Annotated[
+        str | None,
+        typer.Option(help="auto, none, root or balanced: how rare classes count [auto]", show_default=False),
+    ] = None,
+    init: Annotated[str | None, typer.Option(help="he or dirac [he]", show_default=False)] = None,
+    whiten: Annotated[
+        bool | None, typer.Option("--whiten/--no-whiten", help="the first layer whitens patches", show_default=False)
+    ] = None,
+    views: Annotated[
+        str | None,
+        typer.Option(help="none, mirror or shift: whose scores are averaged in use [none]", show_default=False),
+    ] = None,
+    precision: Annotated[
+        str | None, typer.Option(help="auto, fp32, bf16 or fp16 [auto: the fastest, measured]", show_default=False)
+    ] = None,
+    compile: Annotated[
+        bool | None,
+        typer.Option("--compile/--no-compile", help="by torch.compile [where it pays, measured]", show_default=False),
+    ] = None,
+    state_every: Annotated[
+        str | None, typer.Option(help="between two states on disk, for resume [15s]", show_default=False)
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print summary.json on stdout")] = False,
 ) -> None:
     """Train a classifier on pictures, and measure it on pictures it has not seen.
@@ -82,5 +130,24 @@ def run(
         split=split,
         cache=cache,
         cache_size=cache_size,
+        recipe=recipe,
+        time=time,
+        optimiser=optimiser,
+        momentum=momentum,
+        weight_decay=weight_decay,
+        schedule=schedule,
+        warm_up=warm_up,
+        label_smoothing=label_smoothing,
+        clip=clip,
+        accumulate=accumulate,
+        ema=ema,
+        lookahead=lookahead,
+        class_weights=class_weights,
+        init=init,
+        whiten=whiten,
+        views=views,
+        precision=precision,
+        compile=compile,
+        state_every=state_every,
     )
     say(trained, json)

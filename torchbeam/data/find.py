@@ -1,8 +1,8 @@
 """find: a place -> the source that lies there. A name, a folder, an archive or a single list of pictures; its format
 is told by what is in it."""
 
-import difflib
 import errno
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +12,7 @@ from torchbeam.data.cachefolder import cache_folder
 from torchbeam.data.records import Source
 from torchbeam.data.sources import cifar, coco, csv, digits, folder, imagenet, masks, mnist, shapes, stl10, voc, yolo
 from torchbeam.data.watch import Watch, unwatched
+from torchbeam.design.arguments import nearest
 from torchbeam.errors import DataError
 
 # Sets that are drawn or come with a library, and need no file.
@@ -115,10 +116,31 @@ def entered(root: Path) -> Path:
 
 def _nothing_at(place: str | Path, got: str) -> DataError:
     names = [*NAMED, *known.KNOWN]
-    close = difflib.get_close_matches(str(place), names, n=1)
     return DataError(
         f"no data at {place}",
         expected=f"a folder, a .zip, .tar, .csv or .json file, or one of the names {', '.join(names)}",
         got=got,
-        remedy=f"did you mean {close[0]}?" if close else "check the path",
+        remedy=_nearest_place(Path(os.path.expanduser(place)), names) or "check the path",
     )
+
+
+def _nearest_place(path: Path, names: list[str]) -> str:
+    """'did you mean ../hymenoptera?': of what lies beside, and of the names where the last part of the path alone is
+    not there, what is called most like its first part that is not there; or nothing."""
+    missing = path
+    while not os.path.isdir(missing.parent) and missing.parent != missing:  # unlike Path's own, it takes any name
+        missing = missing.parent
+    try:
+        beside = [entry for entry in sorted(missing.parent.iterdir()) if entry.is_dir() or _is_read(entry)]
+    except OSError:
+        beside = []
+    near = {name: name for name in names if missing == path} | {entry.name.lower(): str(entry) for entry in beside}
+    said = nearest(missing.name.lower(), list(near)).removeprefix("did you mean ").removesuffix("?")
+    if not said:
+        return ""
+    whole = Path(near[said], path.relative_to(missing))
+    return f"did you mean {whole if os.path.exists(whole) else near[said]}?"
+
+
+def _is_read(path: Path) -> bool:
+    return path.name.lower().endswith((*archive.SUFFIXES, ".csv", ".tsv", ".json"))

@@ -163,7 +163,7 @@ class Fixed:
 
 class Roomy:
     """Each picture scaled down until it just covers ROOM times the network's input, never up. What `cutting` says of
-    `resizedcrop`, `flip` and `vflip` is done when it is taken: a part is cut out, scaled to the network's input
+    `resizedcrop` and the flips is done when it is taken: a part is cut out, scaled to the network's input
     (bilinear, antialiased), and mirrored."""
 
     def __init__(self, data: Data, volume: Volume, cutting: Augmentation, kept: Kept, memory: int = MEMORY) -> None:

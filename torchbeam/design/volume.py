@@ -8,6 +8,7 @@ written 2P because both sides are padded alike. When that is not a whole number 
 
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from math import gcd
 from typing import Literal
 
 from torchbeam.errors import DesignError
@@ -132,10 +133,11 @@ def nearest_fits(window: Window, length: int, *, pooling: bool = False) -> list[
     found = [*_other_pads(window, length, spare), *_other_inputs(window, length, spare)]
     found += [*_other_strides(window, length, spare), *_other_kernels(window, length, spare)]
     found.sort(key=lambda entry: entry[0])
+    slides = [(setting, other, size, other.slide(size, "error")) for _, setting, other, size in found]
     return [
-        (setting, int(other.places(size)))
-        for _, setting, other, size in found
-        if other.fits(size) and (not pooling or other.sees_pixels(size, int(other.places(size))))
+        (setting, slide.count)
+        for setting, other, size, slide in slides
+        if slide is not None and (not pooling or other.sees_pixels(size, slide.count))
     ]
 
 
@@ -163,17 +165,20 @@ def _other_pads(window: Window, length: int, spare: int) -> list[Offer]:
 def _other_strides(window: Window, length: int, spare: int) -> list[Offer]:
     start = min(window.stride - 1, max(spare, 1))
     for stride in range(start, max(0, start - REACH), -1):
-        other = replace(window, stride=stride)
-        if other.fits(length):
-            return [(2 * (window.stride - stride), f"stride {stride}", other, length)]
+        if spare >= 0 and spare % stride == 0:
+            return [(2 * (window.stride - stride), f"stride {stride}", replace(window, stride=stride), length)]
     return []
 
 
 def _other_kernels(window: Window, length: int, spare: int) -> list[Offer]:
+    # A pixel of size moves what is left over by the dilation: what they have in common must divide it, or none fits.
+    if spare % gcd(window.dilation, window.stride):
+        return []
     least = max(1, -(spare // window.dilation)) if spare < 0 else 1
-    for by in range(least, least + REACH):
+    most = max(window.size - 1, spare // window.dilation)  # beyond it a smaller one is empty, a larger one too large
+    for by in range(least, min(least + REACH, most + 1)):
         for size in (window.size - by, window.size + by):
-            other = replace(window, size=size)
-            if size > 0 and other.fits(length):
-                return [(2 * by, f"kernel {size}", other, length)]
+            left = spare + window.dilation * (window.size - size)
+            if size > 0 and left >= 0 and left % window.stride == 0:
+                return [(2 * by, f"kernel {size}", replace(window, size=size), length)]
     return []

@@ -108,7 +108,8 @@ def evaluate(
     for index in indices:
         parts[index] = chosen
     taken = replace(loaded, split=Split(tuple(parts), {}))
-    outputs, labels = outputs_of(ready.network, batches(taken, pixels, chosen, EVALUATION_BATCH), size, ready.device)
+    those = batches(taken, pixels, chosen, EVALUATION_BATCH)
+    outputs, labels = outputs_of(ready.network, those, size, ready.device, views=ready.views)
     numbers = [ready.classes.index(name) for name in loaded.classes]
     labels = labels.new_tensor(numbers)[labels]
     majority = ready.classes.index(ready.provenance.get("majority", ready.classes[0]))

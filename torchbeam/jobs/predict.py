@@ -24,6 +24,7 @@ from torchbeam.design.nets import Design
 from torchbeam.design.notation import parse, write
 from torchbeam.errors import DataError, ModelFileError, PictureError, SettingError
 from torchbeam.learn import device as devices
+from torchbeam.learn.views import ALONE, VIEWS, Views, scores
 from torchbeam.network import modelfile
 from torchbeam.network.build import build
 
@@ -76,7 +77,10 @@ class Predictions:
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A trained network and all it takes to use it: design, classes in order, preprocessing, provenance, metrics."""
+    """A trained network and all it takes to use it: design, classes in order, preprocessing, provenance, metrics.
+
+    views: of a picture, whose scores are averaged.
+    """
 
     network: nn.Module
     design: Design
@@ -84,6 +88,7 @@ class Model:
     preprocessing: Preprocessing
     provenance: dict[str, Any]
     metrics: dict[str, Any]
+    views: Views = ALONE
 
     def predict(self, pictures: Given | Sequence[Given], top: int = 5) -> Predictions:
         """Classify pictures: paths, folders of pictures, PIL pictures or arrays, one or many.
@@ -119,7 +124,7 @@ class Model:
         with torch.no_grad():
             self.network.eval()
             given = self.preprocessing.normalise(torch.from_numpy(pixels_NCHW).to(self.device))
-            return self.network(given).flatten(1).float().cpu()
+            return scores(self.network, given, self.views).cpu()
 
     def _read(self, named: tuple[str, Given]) -> tuple[str, NDArray[np.uint8]] | Skipped:
         name, given = named
@@ -155,21 +160,31 @@ def load_model(path: str | Path, device: str = "cpu") -> Model:
             f"{path}: its tensors do not belong to its network", got=str(error).splitlines()[-1].strip()
         ) from None
     preprocessing = from_json(kept.preprocessing)
-    model = Model(network, design, kept.classes, preprocessing, kept.provenance, kept.metrics)
+    views = _views(path, str(kept.preprocessing.get("views", "none")))
+    model = Model(network, design, kept.classes, preprocessing, kept.provenance, kept.metrics, views)
     modelfile.replay(path, kept.proofs, lambda picture: _scores_of(model, picture))
     network.to(place)
     return model
 
 
+def _views(path: Path, name: str) -> Views:
+    if name not in VIEWS:
+        raise ModelFileError(
+            f"{path} asks for views that are not known", expected=", ".join(VIEWS), got=name, remedy="update torchbeam"
+        )
+    return Views(name)
+
+
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model file, with its proofs, whole or not at all. Raises OutputError or OutOfRoom."""
-    on_cpu = Model(copy.deepcopy(model.network).cpu(), model.design, model.classes, model.preprocessing, {}, {})
+    network = copy.deepcopy(model.network).cpu()
+    on_cpu = Model(network, model.design, model.classes, model.preprocessing, {}, {}, model.views)
     proofs = tuple(modelfile.Proof(picture, tuple(_scores_of(on_cpu, picture))) for picture in drawn_pictures())
     kept = modelfile.ModelFile(
         tensors=on_cpu.network.state_dict(),
         notation=write(model.design),
         classes=model.classes,
-        preprocessing=model.preprocessing.to_json(),
+        preprocessing=model.preprocessing.to_json() | {"views": model.views.name},
         provenance=model.provenance,
         metrics=model.metrics,
         proofs=proofs,

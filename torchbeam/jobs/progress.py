@@ -2,15 +2,18 @@
 
 from types import TracebackType
 
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
 from torchbeam.data.load import Data
 from torchbeam.data.records import PARTS
 from torchbeam.design.ledger import Ledger
 from torchbeam.jobs.screen import Screen
-from torchbeam.learn.loop import Epoch, Step
-from torchbeam.learn.plan import Plan
+from torchbeam.learn.learner import Step
+from torchbeam.learn.loop import Epoch, Lowered, Record
+from torchbeam.learn.plan import OPTIMISERS, Plan
+from torchbeam.learn.promise import Promise
+from torchbeam.learn.signs import Finding
 
 CLASSES_SHOWN = 12
 SKIPPED_SHOWN = 5
@@ -32,7 +35,7 @@ class Progress:
             self.bar = Bar(
                 TextColumn("{task.description}"),
                 BarColumn(),
-                MofNCompleteColumn(),
+                TaskProgressColumn(),
                 TextColumn("{task.fields[speed]}"),
                 TimeRemainingColumn(),
                 console=self.screen.console,
@@ -48,8 +51,8 @@ class Progress:
             self.bar.stop()
             self.bar = None
 
-    def understood(self, data: Data, book: Ledger, text: str, plan: Plan, device: str, notes: list[str]) -> None:
-        """What the run is about, before it begins: data, split, network, plan."""
+    def understood(self, data: Data, book: Ledger, text: str, notes: list[str]) -> None:
+        """What the run is about: data, split, network."""
         where = f" from {data.root}" if data.root else ""
         shade = "grey" if data.grey else "colour"
         sizes = set(data.sizes)
@@ -72,39 +75,58 @@ class Progress:
         for line in text.splitlines():
             self.screen.note(f"  {line}")
         self.screen.note(f"  {book.parameters:,} parameters, {book.macs:,} multiply-accumulates a picture\n")
+
+    def planned(self, plan: Plan, device: str, promise: Promise) -> None:
+        """How it will learn, and how long that takes."""
+        ends = f"{plan.epochs} epochs" if plan.seconds is None else f"{plan.seconds:.0f} s of training"
         self.screen.note(
-            f"{plan.epochs} epochs in batches of {plan.batch_size}, learning rate up to {plan.lr:g}, "
-            f"seed {plan.seed}, on {device}\n"
+            f"{ends} in batches of {plan.batch_size}, {OPTIMISERS[plan.optimiser]} with a learning rate up to "
+            f"{plan.lr:.3g}, seed {plan.seed}, on {device}\n{promise}\n"
         )
 
-    def show(self, record: Step | Epoch) -> None:
+    def show(self, record: Record) -> None:
         """Moves the bar."""
         if self.bar is None or not isinstance(record, Step):
             return
         if not self.bar.tasks:
-            self.bar.add_task("", total=record.steps, speed="")
+            self.bar.add_task("", total=1.0, speed="")
         self.seen += record.pictures
         task = self.bar.tasks[0]
         speed = self.seen / task.elapsed if task.elapsed else 0
-        self.bar.update(task.id, advance=1, description=f"epoch {record.epoch}", speed=f"{speed:,.0f} pictures/s")
+        told = f"{speed:,.0f} pictures/s"
+        self.bar.update(task.id, completed=record.share, description=f"epoch {record.epoch}", speed=told)
+
+    def lowered(self, record: Lowered) -> None:
+        """A step back from a rate that was too high."""
+        self.screen.note(
+            f"the loss blew up to {record.loss:.3g} by step {record.step:,}: back to step {record.back:,}, and on at "
+            f"{record.factor:.2g} times the rate"
+        )
+
+    def finding(self, record: Finding) -> None:
+        """What the doctor found."""
+        self.screen.note(f"doctor: {record.text}\n        {record.remedy}")
 
     def epoch(self, record: Epoch, best: bool) -> None:
         """A line for an epoch."""
-        width = len(str(record.epochs))
+        width = len(str(record.epochs or ""))
+        of = f"/{record.epochs}" if record.epochs else ""
         self.screen.note(
-            f"epoch {record.epoch:>{width}}/{record.epochs}  loss {record.loss:.4f}  "
+            f"epoch {record.epoch:>{width}}{of}  loss {record.loss:.4f}  "
             f"validation {record.validation_loss:.4f} {record.validation_score:7.2%}  "
             f"{record.pictures_per_second:>7,.0f} pictures/s  {record.seconds:.1f} s{'  best' if best else ''}"
         )
 
-    def stopped(self, model: object, best: Epoch | None) -> None:
-        """What a run that was stopped leaves."""
+    def stopped(self, model: object, best: Epoch | None, folder: object) -> None:
+        """What a run that was stopped leaves; folder: of the run, where it can go on."""
         what = (
             f"the best model so far (epoch {best.epoch}, {best.validation_score:.2%} on validation)"
             if best
             else "the model as it was, before any epoch was over,"
         )
         self.screen.note(f"\nstopped; {what} is kept in {model}")
+        if folder is not None:
+            self.screen.note(f"to go on from this very step: torchbeam resume {folder}")
 
 
 def class_table(data: Data) -> list[str]:

@@ -1,5 +1,6 @@
 """The run folder: everything a run leaves, in one place."""
 
+import contextlib
 import hashlib
 import json
 import time
@@ -22,6 +23,11 @@ class RunFolder:
     def model(self) -> Path:
         """Where the best model is kept."""
         return self.path / "model.safetensors"
+
+    @property
+    def state(self) -> Path:
+        """The folder of what resume needs."""
+        return self.path / "state"
 
     def log(self, event: str, told: dict[str, Any]) -> None:
         """Append one event to log.jsonl, with `at`, the seconds since the run began; flushed."""
@@ -77,6 +83,28 @@ def run_folder(out: str | Path | None, name: str) -> RunFolder:
     except OSError as error:
         raise cannot_write(path, error) from error
     return RunFolder(path, time.time())
+
+
+def again(path: Path) -> RunFolder:
+    """The folder of a run that goes on. Its clock goes on from the last event of its log. Raises OutputError."""
+    try:
+        lines = (path / "log.jsonl").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        raise OutputError(
+            f"{path} is no run folder",
+            expected="the folder of a run, with its log.jsonl and config.json",
+            remedy="name the folder that torchbeam train made, as in runs/digits-1",
+        ) from None
+    at = 0.0
+    for line in lines:
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # a last line cut off by a kill
+            at = max(at, float(json.loads(line)["at"]))
+    if lines:
+        with open(path / "log.jsonl", "rb+") as file:  # so that the next event begins a line
+            file.seek(-1, 2)
+            if file.read(1) != b"\n":
+                file.write(b"\n")
+    return RunFolder(path, time.time() - at)
 
 
 def _free(parent: Path, name: str) -> Path:

@@ -20,24 +20,36 @@ from torchbeam.design.zoo import find
 from torchbeam.errors import DesignError, SettingError
 from torchbeam.jobs.amounts import bytes_of, human_bytes
 from torchbeam.jobs.net import check_fit, is_notation, text_of
+from torchbeam.jobs.tuning import DEFAULTS, NAMES, Tuning, check_tuning, seconds_of
 from torchbeam.learn import device as devices
+from torchbeam.learn.optimisers import RATES
 from torchbeam.learn.plan import Plan
+from torchbeam.recipes import recipe_of
 
-Origin = Literal["default", "flag", "file", "auto"]
+Origin = Literal["default", "flag", "file", "recipe", "auto"]
 
+NOT_TUNED = Tuning()
 # Small sets are seen often, large ones need fewer rounds: about this many pictures in a run, within bounds.
 PICTURES_PER_RUN = 600_000
 FEWEST_EPOCHS, MOST_EPOCHS = 10, 60
+MOST_BY_TIME = 1_000_000  # epochs of a run that ends by the clock
 SMALL_SET = 10_000
 RATE_PER_BATCH = 0.05 / 64
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A value and where it comes from: default, a flag, a file, or chosen from the data (auto)."""
+    """A value and where it comes from: default, a flag, a file, a recipe, or chosen by what was found (auto), and
+    then by which figures."""
 
     value: Any
     origin: Origin
+    why: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """As config.json keeps it."""
+        told = {"value": self.value, "origin": self.origin}
+        return told if self.why is None else told | {"why": self.why}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,13 @@ class Settings:
     split: str | Path | None = None
     cache: str | Path | None = None
     cache_size: str | None = None
+    recipe: str | None = None
+    tuning: Tuning = NOT_TUNED
+
+    @property
+    def time_and_epochs(self) -> bool:
+        """Whether two ends were named."""
+        return self.epochs is not None and self.tuning.time is not None
 
 
 def check_told(told: Settings) -> torch.device:
@@ -74,6 +93,13 @@ def check_told(told: Settings) -> torch.device:
         lr=1.0 if told.lr is None else told.lr,
         seed=0 if told.seed is None else told.seed,
     )
+    check_tuning(told.tuning)
+    if told.time_and_epochs:
+        raise SettingError(
+            "a run ends by --epochs or by --time", got="both", remedy="name one; the other follows from it"
+        )
+    if told.recipe is not None:
+        recipe_of(told.recipe)
     if told.augment is not None:
         parse_augment(told.augment)
     if told.workers is not None and not 0 <= told.workers <= 256:
@@ -117,42 +143,68 @@ def batch_size_for(pictures: int) -> int:
     return 64 if pictures < SMALL_SET else 128
 
 
-def lr_for(batch_size: int) -> float:
-    """The peak rate for a batch size: in proportion (Goyal et al. 2017), 0.05 at 64, at most 0.1."""
-    return min(0.1, RATE_PER_BATCH * batch_size)
+def lr_for(batch_size: int, optimiser: str = "sgd") -> float:
+    """The usual peak rate for a batch size: in proportion (Goyal et al. 2017), for SGD 0.05 at 64, at most 0.1; other
+    optimisers' rates stand to it as they do in RATES."""
+    return min(0.1, RATE_PER_BATCH * batch_size) * RATES[optimiser] / RATES["sgd"]
 
 
 def settle(told: Settings, data: Data) -> dict[str, Setting]:
-    """Every setting with its value and origin."""
+    """Every setting with its value and origin. A flag goes before the recipe, the recipe before what is chosen; lr
+    is None where it is yet to be measured."""
     pictures = len(data.split.indices("train"))
     own = data.volume()
     volume = own if told.size is None else size_of(told.size, own.channels)
+    recipe = recipe_of(told.recipe).settings if told.recipe is not None else {}
 
-    def one(value: Any, otherwise: Any, origin: Origin) -> Setting:
-        return Setting(otherwise, origin) if value is None else Setting(value, "flag")
+    def one(name: str, value: Any, otherwise: Any, origin: Origin) -> Setting:
+        if value is not None:
+            return Setting(value, "flag")
+        return Setting(recipe[name], "recipe") if name in recipe else Setting(otherwise, origin)
 
-    batch_size = one(told.batch_size, batch_size_for(pictures), "auto")
+    time = told.tuning.time
     return {
-        "net": one(told.net, net_for(min(volume.height, volume.width)), "auto"),
-        "epochs": one(told.epochs, epochs_for(pictures), "auto"),
-        "batch_size": batch_size,
-        "lr": one(told.lr, lr_for(batch_size.value), "auto"),
-        "seed": one(told.seed, 0, "default"),
-        "size": one(told.size, str(volume), "auto"),
-        "fit": one(told.fit, "error", "default"),
-        "device": one(told.device, "auto", "default"),
-        "momentum": Setting(0.9, "default"),
-        "weight_decay": Setting(5e-4, "default"),
-        "warm_up": Setting(0.1, "default"),
-        "label_smoothing": Setting(0.1, "default"),
-        "augment": one(told.augment, str(_default_augment(data, volume)[0]), "auto"),
-        "workers": one(told.workers, WORKERS, "auto"),
+        "recipe": Setting(told.recipe, "default" if told.recipe is None else "flag"),
+        "net": one("net", told.net, net_for(min(volume.height, volume.width)), "auto"),
+        "epochs": Setting(None, "default") if time else one("epochs", told.epochs, epochs_for(pictures), "auto"),
+        "batch_size": one("batch_size", told.batch_size, batch_size_for(pictures), "auto"),
+        "lr": one("lr", told.lr, None, "auto"),
+        "seed": one("seed", told.seed, 0, "default"),
+        "size": one("size", told.size, str(volume), "auto"),
+        "fit": one("fit", told.fit, "error", "default"),
+        "device": one("device", told.device, "auto", "default"),
+        **{name: one(name, getattr(told.tuning, name), DEFAULTS[name], "default") for name in NAMES},
+        "augment": one("augment", told.augment, str(_default_augment(data, volume)[0]), "auto"),
+        "workers": one("workers", told.workers, WORKERS, "auto"),
         "exclude": _path(told.exclude),
         "group_by": Setting(told.group_by, "default" if told.group_by is None else "flag"),
         "split": _path(told.split),
         "cache": _path(told.cache),
-        "cache_size": one(told.cache_size, human_bytes(CACHE_SIZE), "default"),
+        "cache_size": one("cache_size", told.cache_size, human_bytes(CACHE_SIZE), "default"),
     }
+
+
+def plan_of(settings: dict[str, Setting]) -> Plan:
+    """The plan that the settings make."""
+    value = {name: setting.value for name, setting in settings.items()}
+    return Plan(
+        epochs=MOST_BY_TIME if value["epochs"] is None else value["epochs"],
+        batch_size=value["batch_size"],
+        lr=value["lr"] or lr_for(value["batch_size"], value["optimiser"]),
+        seed=value["seed"],
+        optimiser=value["optimiser"],
+        momentum=value["momentum"],
+        weight_decay=value["weight_decay"],
+        schedule=value["schedule"],
+        warm_up=value["warm_up"],
+        clip=value["clip"],
+        accumulate=value["accumulate"],
+        ema=value["ema"],
+        lookahead=value["lookahead"],
+        augment=parse_augment(value["augment"]),
+        workers=value["workers"],
+        seconds=value.get("training_seconds") or (None if value["time"] is None else seconds_of(value["time"])),
+    )
 
 
 def cache_bytes(told: str) -> int:

@@ -1,113 +1,46 @@
 """train: a place with pictures -> a run folder with a model file, an honest result and a report."""
 
-import platform
-import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
-from itertools import islice
+import time as clock
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import PIL
 import torch
-from torch import Tensor
 
-from torchbeam.data.augment.words import parse_augment
-from torchbeam.data.batches import Batches, batches
 from torchbeam.data.exclude import read as read_excluded
 from torchbeam.data.load import Data, load_data
-from torchbeam.data.pixels import ROOM, Fixed, Kept, Roomy, bytes_held
-from torchbeam.data.preprocess import measure
+from torchbeam.data.pixels import bytes_held
 from torchbeam.data.split import to_csv
-from torchbeam.data.vocabulary import vocabulary_digest
-from torchbeam.design.ledger import Ledger, ledger
+from torchbeam.design.ledger import ledger
 from torchbeam.design.nets import Design
 from torchbeam.design.notation import write
 from torchbeam.design.volume import Fit
-from torchbeam.errors import TorchbeamError
 from torchbeam.heap import keep_freed
+from torchbeam.jobs.chosen import chosen
+from torchbeam.jobs.learning import run
 from torchbeam.jobs.memory import check_memory, out_of_memory
-from torchbeam.jobs.predict import Model, load_model, save_model
 from torchbeam.jobs.progress import Progress
 from torchbeam.jobs.runfolder import RunFolder, check_free, run_folder
-from torchbeam.jobs.seen import pack
 from torchbeam.jobs.settings import (
     Setting,
     Settings,
-    cache_bytes,
     check_batch_norm,
     check_told,
     design_for,
+    plan_of,
     settle,
     what_was_made,
 )
-from torchbeam.learn.evaluate import EVALUATION_BATCH, Evaluation, evaluate_outputs, outputs_of, worst_mistakes
-from torchbeam.learn.loop import Epoch, Step, learn
-from torchbeam.learn.plan import Plan
-from torchbeam.network.build import build
-from torchbeam.report.figures import first_filters
-from torchbeam.report.offline import PICTURE_PIXELS
-from torchbeam.report.page import Shown, Told, page
-from torchbeam.tasks.classify import Classify
-from torchbeam.version import __version__
-
-MISTAKES_SHOWN = 24
-MEASURED = 10_000  # pictures that mean and spread of the channels are taken from
-
-
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What a run came to. test was read once, after the best epoch had been chosen on validation."""
-
-    out: Path
-    test: Evaluation
-    validation: Evaluation
-    best_epoch: int
-    epochs: tuple[Epoch, ...]
-    classes: tuple[str, ...]
-    text: str
-    parameters: int
-    origins: dict[str, str]
-    skipped: int
-    seconds: float
-
-    @property
-    def model(self) -> Path:
-        """The model file."""
-        return self.out / "model.safetensors"
-
-    @property
-    def report(self) -> Path:
-        """The report, one HTML file."""
-        return self.out / "report.html"
-
-    def to_json(self) -> dict[str, Any]:
-        """summary.json."""
-        return {
-            "test": self.test.to_json() | {"origin": self.origins["test"]},
-            "validation": self.validation.to_json() | {"origin": self.origins["val"]},
-            "train": {"origin": self.origins["train"]},
-            "classes": list(self.classes),
-            "classes_sha256": vocabulary_digest(self.classes),
-            "best_epoch": self.best_epoch,
-            "epochs": len(self.epochs),
-            "network": self.text,
-            "parameters": self.parameters,
-            "skipped": self.skipped,
-            "model": str(self.model),
-            "report": str(self.report),
-            "seconds": round(self.seconds, 3),
-        }
-
-    def __str__(self) -> str:
-        """The result in three lines."""
-        low, high = self.test.interval
-        return (
-            f"test accuracy {self.test.accuracy:.2%} of {self.test.n:,} pictures "
-            f"(95 % interval {100 * low:.1f} to {100 * high:.1f} %, baseline {self.test.baseline:.1%})\n"
-            f"model  {self.model}\nreport {self.report}"
-        )
+from torchbeam.jobs.trained import Trained
+from torchbeam.jobs.tuning import Tuning
+from torchbeam.jobs.work import (
+    Work,
+    name_of,
+    network_of,
+    objective_of,
+    parts_of,
+    preprocessing_of,
+    task_of,
+)
 
 
 def train(
@@ -129,6 +62,25 @@ def train(
     split: str | Path | None = None,
     cache: str | Path | None = None,
     cache_size: str | None = None,
+    recipe: str | None = None,
+    time: str | None = None,
+    optimiser: str | None = None,
+    momentum: float | None = None,
+    weight_decay: float | None = None,
+    schedule: str | None = None,
+    warm_up: float | None = None,
+    label_smoothing: float | None = None,
+    clip: float | None = None,
+    accumulate: int | None = None,
+    ema: float | None = None,
+    lookahead: int | None = None,
+    class_weights: str | None = None,
+    init: str | None = None,
+    whiten: bool | None = None,
+    views: str | None = None,
+    precision: str | None = None,
+    compile: bool | None = None,
+    state_every: str | None = None,
     show: bool = True,
 ) -> Trained:
     """Train a classifier on the pictures at `data` and measure it on the test part.
@@ -139,10 +91,18 @@ def train(
     `check` wrote. group_by: a regular expression; pictures whose paths give the same match stay in one part.
     split: the split.csv of an earlier run, whose rows stay where they were. cache, cache_size: the folder for what
     can be made again, and the most it may hold, as in '20GB'.
+    recipe: 'mnist', 'fashion-mnist' or 'cifar10', settings that were tried together. time: as in '5m', for all of
+    the run, in place of epochs. optimiser: 'sgd', 'adamw' or 'muon'. lr: the peak rate; where neither it nor a recipe
+    is given a range test picks one. clip: the gradient's largest norm. accumulate: batches to an update. ema,
+    lookahead: averaged weights. class_weights: 'auto', 'none', 'root' or 'balanced'. init: 'he' or 'dirac'. whiten:
+    the first layer whitens patches. views: 'none', 'mirror' or 'shift', whose scores are averaged in use.
+    precision: 'auto', 'fp32', 'bf16' or 'fp16'. compile: by torch.compile; None where measuring decides.
+    state_every: as in '15s', between two states on disk.
     show: progress on stderr. The best epoch is chosen on validation; every epoch's best is kept on disk, so that
-    Ctrl-C leaves a model that can be used.
+    Ctrl-C leaves a model that can be used, and a state from which `resume` goes on.
     Raises Mistake for what the user can mend, Diverged when the loss is no longer a number, OutOfRoom.
     """
+    begun = clock.time()
     told = Settings(
         net=net,
         epochs=epochs,
@@ -159,6 +119,27 @@ def train(
         split=split,
         cache=cache,
         cache_size=cache_size,
+        recipe=recipe,
+        tuning=Tuning(
+            optimiser=optimiser,
+            momentum=momentum,
+            weight_decay=weight_decay,
+            schedule=schedule,
+            warm_up=warm_up,
+            label_smoothing=label_smoothing,
+            clip=clip,
+            accumulate=accumulate,
+            ema=ema,
+            lookahead=lookahead,
+            class_weights=class_weights,
+            init=init,
+            whiten=whiten,
+            views=views,
+            precision=precision,
+            compile=compile,
+            time=time,
+            state_every=state_every,
+        ),
     )
     place = check_told(told)
     check_free(out)  # what can be refused at once is refused before the pictures are read
@@ -176,17 +157,37 @@ def train(
     settings = settle(told, loaded)
     design, notes = design_for(settings, loaded)
     settings |= what_was_made(settings, design, place)
-    plan = _plan(settings)
-    book = ledger(design)
-    task = Classify(loaded.classes, settings["label_smoothing"].value)
+    return _train(settings, loaded, design, notes, place, out, progress, begun)
+
+
+def _train(
+    settings: dict[str, Setting],
+    loaded: Data,
+    design: Design,
+    notes: list[str],
+    place: torch.device,
+    out: str | Path | None,
+    progress: Progress,
+    begun: float,
+) -> Trained:
+    """What is settled, checked, chosen by measuring, written down and learnt."""
+    book, plan = ledger(design), plan_of(settings)
+    task, said = task_of(settings, loaded)
     task.check(book.output)
     check_memory(book, plan, place, bytes_held(loaded, book.input))
     check_batch_norm(book, len(loaded.split.indices("train")), plan.batch_size)
-    progress.understood(loaded, book, write(design), plan, str(place), notes)
-    folder = run_folder(out, _name(data))
-    _write_beginning(folder, settings, loaded, str(data))
+    progress.understood(loaded, book, write(design), [*notes, *([said] if said else [])])
+    folder = replace(run_folder(out, name_of(loaded.place)), started=begun)
+    _write_beginning(folder, loaded)
     try:
-        return _run(folder, loaded, design, book, task, plan, place, progress, _kept(settings))
+        with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
+            parts = parts_of(settings, loaded, book)
+            objective = objective_of(settings, task, parts, preprocessing_of(book, parts, progress.screen), place)
+            network = network_of(settings, design, objective, parts.training)
+            work = Work(folder, settings, loaded, design, book, parts, objective, network)
+            work = chosen(work, progress)
+        write_config(folder, work.settings, loaded.place)
+        return run(work, progress)
     except (RuntimeError, MemoryError) as error:
         told = out_of_memory(error, plan)
         if told is None:
@@ -194,216 +195,25 @@ def train(
         raise told from error
 
 
-def _run(
-    folder: RunFolder,
-    loaded: Data,
-    design: Design,
-    book: Ledger,
-    task: Classify,
-    plan: Plan,
-    place: torch.device,
-    progress: Progress,
-    kept: Kept,
-) -> Trained:
-    """Learn, keep the best, measure it, tell it."""
-    cuts = plan.augment.resizedcrop is not None
-    shown = 1 / ROOM if cuts else 1.0
-    pixels = Fixed(loaded, book.input, kept, shown)
-    cut = Roomy(loaded, book.input, plan.augment, kept) if cuts else pixels
-    training = batches(loaded, cut, "train", plan.batch_size, plan.workers)
-    validation = batches(loaded, pixels, "val", EVALUATION_BATCH, plan.workers)
-    preprocessing = measure(book.input, _measured(training, progress), shown)
-    with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
-        torch.manual_seed(plan.seed)
-        network = build(design)
-        model = Model(network, design, loaded.classes, preprocessing, _provenance(loaded, folder, plan), {})
-        # What is done where pictures are cut is not left to the batch.
-        rest = replace(plan.augment, resizedcrop=None, flip=False, vflip=False) if cuts else plan.augment
-        on_batches = replace(plan, augment=rest)
-        steps = learn(network, task, training, validation, preprocessing, on_batches, place)
-        history, best = _keep_best(steps, model, folder, progress)
-    proven = load_model(folder.path, str(place))
-    majority = loaded.classes.index(_majority(loaded))
-    on_validation = evaluate_outputs(
-        *outputs_of(proven.network, validation, preprocessing, place), loaded.classes, majority
-    )
-    # The test part is read here for the first and only time.
-    testing = batches(loaded, pixels, "test", EVALUATION_BATCH, plan.workers)
-    outputs, labels = outputs_of(proven.network, testing, preprocessing, place)
-    on_test = evaluate_outputs(outputs, labels, loaded.classes, majority)
-    metrics = {"test": _headline(on_test), "validation": _headline(on_validation), "best_epoch": best.epoch}
-    save_model(replace(proven, metrics=metrics), folder.model)
-    trained = Trained(
-        out=folder.path,
-        test=on_test,
-        validation=on_validation,
-        best_epoch=best.epoch,
-        epochs=tuple(history),
-        classes=loaded.classes,
-        text=write(design),
-        parameters=book.parameters,
-        origins=loaded.split.origins,
-        skipped=len(loaded.skipped),
-        seconds=folder.seconds(),
-    )
-    folder.write_json("summary.json", trained.to_json())
-    folder.log("test", _headline(on_test))
-    mistakes = tuple(
-        Shown(loaded.image(int(testing.samples[bad.index]), (PICTURE_PIXELS, PICTURE_PIXELS)), bad)
-        for bad in worst_mistakes(outputs, labels, loaded.classes, MISTAKES_SHOWN)
-    )
-    filters = first_filters(proven.network, book)
-    folder.write("report.html", page(_told(trained, loaded, book, plan, str(place), mistakes, filters)))
-    return trained
+def write_config(folder: RunFolder, settings: dict[str, Setting], place: str | Path) -> None:
+    """config.json: every value with its origin."""
+    config = {"data": {"value": str(place), "origin": "flag"}}
+    folder.write_json("config.json", config | {name: setting.to_json() for name, setting in settings.items()})
 
 
-def _told(
-    trained: Trained,
-    loaded: Data,
-    book: Ledger,
-    plan: Plan,
-    device: str,
-    mistakes: tuple[Shown, ...],
-    filters: tuple[str, list[str]],
-) -> Told:
-    return Told(
-        name=trained.out.name,
-        text=trained.text,
-        ledger=book,
-        data=loaded,
-        plan=plan,
-        device=device,
-        seconds=trained.seconds,
-        epochs=trained.epochs,
-        best_epoch=trained.best_epoch,
-        test=trained.test,
-        validation=trained.validation,
-        mistakes=mistakes,
-        filters=filters,
-    )
-
-
-def _keep_best(
-    steps: Iterator[Step | Epoch], model: Model, folder: RunFolder, progress: Progress
-) -> tuple[list[Epoch], Epoch]:
-    """Reads the loop to its end; after each epoch that is the best so far the model file is written anew.
-
-    Best is the highest validation score, among equals the lowest validation loss. When the run is stopped before
-    any epoch is over, the weights of the moment are kept instead.
-    """
-    history: list[Epoch] = []
-    best: Epoch | None = None
-    try:
-        with progress:
-            for record in steps:
-                progress.show(record)
-                if not isinstance(record, Epoch):
-                    continue
-                history.append(record)
-                better = best is None or _rank(record) > _rank(best)
-                folder.log("epoch", asdict(record) | {"best": better})
-                progress.epoch(record, better)
-                if better:
-                    measured = {"accuracy": record.validation_score, "loss": record.validation_loss}
-                    save_model(replace(model, metrics={"validation": measured}), folder.model)
-                    best = record
-    except BaseException as error:
-        if best is None and isinstance(error, KeyboardInterrupt | SystemExit):
-            save_model(model, folder.model)
-        stopped = str(error).splitlines()[0] if isinstance(error, TorchbeamError) else type(error).__name__
-        folder.log("stopped", {"why": stopped, "epochs": len(history)})
-        if folder.model.exists():
-            progress.stopped(folder.model, best)
-        raise
-    if best is None:  # a plan has at least one epoch
-        raise RuntimeError("the training loop yielded no epoch")
-    return history, best
-
-
-def _plan(settings: dict[str, Setting]) -> Plan:
-    value = {name: setting.value for name, setting in settings.items()}
-    return Plan(
-        epochs=value["epochs"],
-        batch_size=value["batch_size"],
-        lr=value["lr"],
-        seed=value["seed"],
-        momentum=value["momentum"],
-        weight_decay=value["weight_decay"],
-        warm_up=value["warm_up"],
-        augment=parse_augment(value["augment"]),
-        workers=value["workers"],
-    )
-
-
-def _kept(settings: dict[str, Setting]) -> Kept:
-    return Kept(settings["cache"].value, cache_bytes(settings["cache_size"].value))
-
-
-def _measured(training: Batches, progress: Progress) -> Iterator[Tensor]:
-    """Training pictures to measure mean and spread on: all, or as many as give both to three digits."""
-    count = -(-min(MEASURED, len(training.samples)) // training.batch_size)
-    for batch in progress.screen.watch(islice(training.in_order(), count), "decoding", count, "batches"):
-        yield batch.pixels_NCHW
-
-
-def _write_beginning(folder: RunFolder, settings: dict[str, Setting], data: Data, place: str) -> None:
-    """What is known before the first step: settings, split, classes, what was set aside."""
-    config = {"data": {"value": place, "origin": "flag"}}
-    folder.write_json("config.json", config | {name: asdict(setting) for name, setting in settings.items()})
+def _write_beginning(folder: RunFolder, data: Data) -> None:
+    """What is known before anything is measured: split, classes, what was set aside."""
     folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.groups, data.split.parts))
     folder.write("classes.txt", "\n".join(data.classes) + "\n")
     folder.log(
         "start",
         {
-            "data": place,
+            "data": str(data.place),
             "root": str(data.root) if data.root else None,
             "classes": len(data.classes),
             "pictures": len(data.records),
-            "skipped": [asdict(bad) for bad in data.skipped],
+            "skipped": [bad.to_json() for bad in data.skipped],
             "notes": list(data.notes),
+            "origins": data.split.origins,
         },
     )
-
-
-def _provenance(data: Data, folder: RunFolder, plan: Plan) -> dict[str, Any]:
-    return {
-        "data": _name(data.place),
-        "data_sha256": data.digest(data.split),
-        "seen": pack(data.digests[i] for part in ("train", "val") for i in data.split.indices(part)),
-        "majority": _majority(data),
-        "classes_sha256": vocabulary_digest(data.classes),
-        "config_sha256": folder.digest("config.json"),
-        "seed": plan.seed,
-        "versions": {
-            "torchbeam": __version__,
-            "torch": torch.__version__,
-            "numpy": np.__version__,
-            "pillow": PIL.__version__,
-            "python": platform.python_version(),
-        },
-    }
-
-
-def _majority(data: Data) -> str:
-    """The class most frequent in training."""
-    counts = data.counts("train")
-    return data.classes[counts.index(max(counts))]
-
-
-def _headline(evaluation: Evaluation) -> dict[str, Any]:
-    return {
-        "accuracy": evaluation.accuracy,
-        "n": evaluation.n,
-        "interval": list(evaluation.interval),
-        "baseline": evaluation.baseline,
-    }
-
-
-def _name(data: str | Path) -> str:
-    """What a run is called after: the last part of the path to its data."""
-    name = Path(data).expanduser().resolve().name if Path(data).exists() else str(data)
-    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name) or "run"
-
-
-def _rank(epoch: Epoch) -> tuple[float, float]:
-    return epoch.validation_score, -epoch.validation_loss

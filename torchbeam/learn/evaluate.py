@@ -10,8 +10,12 @@ from torch import Tensor, nn
 
 from torchbeam.data.batches import Batches
 from torchbeam.data.preprocess import Preprocessing
+from torchbeam.learn.views import ALONE, Views, scores
+from torchbeam.learn.way import PLAIN, Way
+from torchbeam.network.fold import folded
 
 EVALUATION_BATCH = 512  # pictures at a time; nothing is learnt, so only memory and speed feel it
+HELD = 2**28  # bytes of scores that stay on the device before they are moved
 Z_95 = 1.959963984540054  # the normal distribution's 97.5 % point
 
 
@@ -45,17 +49,37 @@ class Evaluation:
         return asdict(self)
 
 
-@torch.no_grad()
 def outputs_of(
-    network: nn.Module, batches: Batches, preprocessing: Preprocessing, device: torch.device
+    network: nn.Module,
+    batches: Batches,
+    preprocessing: Preprocessing,
+    device: torch.device,
+    *,
+    way: Way = PLAIN,
+    views: Views = ALONE,
 ) -> tuple[Tensor, Tensor]:
-    """(scores N x K, labels N) of every sample in order, on the CPU; the network is left in eval mode."""
+    """(scores N x K float32, labels N) of every sample in order, on the CPU; the network, on the device, is left in
+    eval mode.
+
+    way: its precision and layout in memory are used; nothing is compiled anew. views: how each picture is shown.
+    Batch norms are folded into the layers before them, so scores are a network's own but for rounding.
+    """
     network.eval()
-    outputs, labels = [], []
+    ready = folded(network)
+    outputs, waiting, labels = [], [], []
     for batch in batches.in_order():
-        pictures = preprocessing.normalise(batch.pixels_NCHW.to(device))
-        outputs.append(network(pictures).flatten(1).float().cpu())
+        # Only the network runs in inference mode: a tensor made there can never be learnt from.
+        with torch.inference_mode():
+            pictures = way.laid(preprocessing.normalise(batch.pixels_NCHW.to(device, non_blocking=True)))
+            with way.autocast(device):
+                waiting.append(scores(ready, pictures, views))
         labels.append(batch.labels_N)
+        # A GPU is not waited for at every batch, but its memory is not filled with scores.
+        if sum(one.nbytes for one in waiting) >= HELD:
+            outputs.append(torch.cat(waiting).cpu())
+            waiting = []
+    if waiting:
+        outputs.append(torch.cat(waiting).cpu())
     return torch.cat(outputs), torch.cat(labels)
 
 

@@ -5,35 +5,56 @@ from dataclasses import dataclass
 from torchbeam.data.augment.words import Augmentation
 from torchbeam.data.batches import WORKERS
 from torchbeam.errors import SettingError
+from torchbeam.learn.schedules import SCHEDULES
 
 NOTHING = Augmentation()
+OPTIMISERS = {"sgd": "SGD", "adamw": "AdamW", "muon": "Muon"}
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """SGD with Nesterov momentum; `lr` is the peak rate, reached after the first `warm_up` share of all steps.
+    """`lr` is the peak rate, reached after the first `warm_up` share of the run; `schedule` is what follows.
 
-    weight_decay pulls on weights alone, not on biases and batch norms.
+    optimiser: 'sgd' (with Nesterov momentum), 'adamw', or 'muon' for the filters and SGD for the rest. momentum:
+    of SGD and Muon, AdamW's first beta. weight_decay pulls on weights alone, not on biases and batch norms.
+    clip: the gradient's largest norm, 0 for any. accumulate: batches whose gradients make one update. ema: the
+    share that averaged weights keep at each update, 0 for none. lookahead: updates between two looks back (Zhang
+    et al. 2019), 0 for none. seconds: the time that the training has; `epochs` is then the most there can be.
     """
 
     epochs: int
     batch_size: int
     lr: float
     seed: int = 0
+    optimiser: str = "sgd"
     momentum: float = 0.9
     weight_decay: float = 5e-4
+    schedule: str = "cosine"
     warm_up: float = 0.1
+    clip: float = 0.0
+    accumulate: int = 1
+    ema: float = 0.0
+    lookahead: int = 0
     augment: Augmentation = NOTHING
     workers: int = WORKERS
+    seconds: float | None = None
 
     def __post_init__(self) -> None:
         for name, low, value, high in (
             ("epochs", 1, self.epochs, 1_000_000),
             ("batch size", 1, self.batch_size, 1_000_000),
             ("seed", 0, self.seed, 2**63 - 1),
+            ("accumulate", 1, self.accumulate, 10_000),
+            ("lookahead", 0, self.lookahead, 10_000),
         ):
             if not low <= value <= high:
                 raise SettingError(f"{name} cannot be {value}", expected=f"a whole number from {low} to {high:,}")
+        for name, value, words in (
+            ("optimiser", self.optimiser, tuple(OPTIMISERS)),
+            ("schedule", self.schedule, tuple(SCHEDULES)),
+        ):
+            if value not in words:
+                raise SettingError(f"no {name} {value}", expected=", ".join(words))
         if not 0 < self.lr < 1e6:
             raise SettingError(f"lr cannot be {self.lr:g}", expected="a rate above 0, such as 0.05")
         if not (0 <= self.momentum < 1 and self.weight_decay >= 0 and 0 < self.warm_up < 1):
@@ -42,3 +63,11 @@ class Plan:
                 f"warm-up {self.warm_up:g}",
                 expected="momentum in [0, 1), weight decay of 0 or more, warm-up in (0, 1)",
             )
+        if not 0 <= self.clip < float("inf"):
+            raise SettingError(f"clip cannot be {self.clip:g}", expected="the gradient's largest norm, or 0 for any")
+        if not 0 <= self.ema < 1:
+            raise SettingError(f"ema cannot be {self.ema:g}", expected="a share from 0 to below 1, such as 0.999")
+        if self.ema and self.lookahead:
+            raise SettingError("a run averages its weights in one way", got="ema and lookahead", remedy="name one")
+        if self.seconds is not None and not 1 <= self.seconds < 1e8:
+            raise SettingError(f"time cannot be {self.seconds:g} s", expected="a second or more, as in 60s, 5m, 2h")

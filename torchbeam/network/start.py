@@ -2,7 +2,8 @@
 
 PyTorch's own start halves a signal's strength, and more, at every rectifier: a deep network without batch norm then
 hears nothing of its input. So a layer in front of a rectifier starts as He et al. 2015 derive, in front of SELU as
-Klambauer et al. 2017; every other layer, and the one that gives the scores, starts as PyTorch starts it.
+Klambauer et al. 2017; every other layer, and the one that gives the scores, starts as PyTorch starts it. Layers may
+also start by passing on what they are given (Zagoruyko & Komodakis 2017; Jordan 2024, arXiv 2404.00498).
 """
 
 from collections.abc import Sequence
@@ -12,16 +13,26 @@ from torch import nn
 
 from torchbeam.design.layers import Layer
 from torchbeam.design.words import Activation, Conv, Fc
+from torchbeam.errors import SettingError
 
+STARTS = ("he", "dirac")
 RECTIFIERS = {"RELU", "RELU6", "LEAKYRELU", "PRELU", "ELU", "CELU", "GELU", "SILU", "MISH", "HARDSWISH"}
 # Where a rectifier follows the scores themselves (NIN), a class whose score starts below zero would never learn:
 # its scores start small and this far above.
 ALIVE = 0.5
 
 
-def start(network: nn.Module, layers: Sequence[Layer]) -> None:
-    """Give every CONV and FC of a network, built from these layers, the weights it begins with, in place."""
+def start(network: nn.Module, layers: Sequence[Layer], how: str = "he") -> None:
+    """Give every CONV and FC of a network, built from these layers, the weights it begins with, in place.
+
+    how: 'he', or 'dirac', where in every 3x3 CONV after the first CONV as many filters as there are channels, each
+    but passes on its own channel, and the rest begin as with 'he'; grouped layers and those that give scores have
+    none. Both draw the same random numbers. Raises SettingError for another.
+    """
+    if how not in STARTS:
+        raise SettingError(f"weights cannot start as {how}", expected=" or ".join(STARTS))
     readers = _readers(layers)
+    first = next((place for place, layer in enumerate(layers) if isinstance(layer.word, Conv)), 0)
     for place, layer in enumerate(layers):
         if not isinstance(layer.word, Conv | Fc):
             continue
@@ -36,6 +47,14 @@ def start(network: nn.Module, layers: Sequence[Layer]) -> None:
             nn.init.kaiming_normal_(module.weight, nonlinearity=gain)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
+        if how == "dirac" and isinstance(module, nn.Conv2d) and place != first and not ends:
+            _pass_on(module)
+
+
+def _pass_on(module: nn.Conv2d) -> None:
+    """The first filters of a 3x3 layer give back the channels they are given."""
+    if module.kernel_size == (3, 3) and module.groups == 1:
+        nn.init.dirac_(module.weight.data[: module.in_channels])
 
 
 def _keep_alive(module: nn.Conv2d | nn.Linear) -> None:

@@ -10,7 +10,7 @@ from torchbeam.data.records import PARTS
 from torchbeam.design.ledger import Ledger
 from torchbeam.learn.evaluate import Error, Evaluation
 from torchbeam.learn.loop import Epoch
-from torchbeam.learn.plan import Plan
+from torchbeam.learn.plan import OPTIMISERS, Plan
 from torchbeam.report.figures import curves, shade
 from torchbeam.report.offline import document, inline, section
 
@@ -111,10 +111,10 @@ def _data(data: Data) -> str:
 def _learning(told: Told) -> str:
     plan, best = told.plan, told.epochs[told.best_epoch - 1]
     return (
-        f"<p>{len(told.epochs)} epochs in batches of {plan.batch_size}, SGD with a learning rate up to {plan.lr:g}, "
-        f"seed {plan.seed}. Epoch {told.best_epoch} was kept: the highest accuracy on validation, "
-        f"{best.validation_score:.2%} of {told.validation.n:,} pictures. That choice makes the validation figure a "
-        "little too good; the test part was read once, afterwards.</p>\n"
+        f"<p>{len(told.epochs)} epochs in batches of {plan.batch_size}, {OPTIMISERS[plan.optimiser]} with a "
+        f"learning rate up to {plan.lr:.3g}, seed {plan.seed}. Epoch {told.best_epoch} was kept: the highest accuracy "
+        f"on validation, {best.validation_score:.2%} of {told.validation.n:,} pictures. That choice makes the "
+        "validation figure a little too good; the test part was read once, afterwards.</p>\n"
         f'<figure class="curves">{curves(told.epochs, told.best_epoch)}</figure>'
     )
 

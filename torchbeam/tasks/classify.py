@@ -14,16 +14,19 @@ from torchbeam.errors import DesignError
 class Classify:
     """One class of K for each picture.
 
-    label_smoothing spreads that share of each target evenly over all classes (Szegedy et al. 2016).
+    label_smoothing spreads that share of each target evenly over all classes (Szegedy et al. 2016). weights: by
+    which a class's pictures count in the loss, () for all alike.
     """
 
     classes: tuple[str, ...]
     label_smoothing: float = 0.0
     name: str = "classify"
+    weights: tuple[float, ...] = ()
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy of scores N x K against labels N, or against probabilities N x K."""
-        return F.cross_entropy(outputs.flatten(1), targets, label_smoothing=self.label_smoothing)
+        weight = torch.tensor(self.weights, device=outputs.device) if self.weights else None
+        return F.cross_entropy(outputs.flatten(1), targets, weight, label_smoothing=self.label_smoothing)
 
     def mixed(self, targets: Tensor, partner_N: Tensor, share_N: Tensor) -> Tensor:
         """Probabilities N x K of labels N: a share for the label, the rest for the partner's (Zhang et al. 2017)."""

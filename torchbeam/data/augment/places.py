@@ -18,7 +18,8 @@ Draws = NDArray[np.int64]
 
 def moves_by_whole_pixels(augmentation: Augmentation) -> bool:
     """Whether pictures are mirrored and cropped and nothing else, so that every pixel stays exactly what it was."""
-    return bool(augmentation.flip or augmentation.vflip or augmentation.crop) and not moves_between(augmentation)
+    whole = (augmentation.flip, augmentation.altflip, augmentation.vflip, augmentation.crop)
+    return any(whole) and not moves_between(augmentation)
 
 
 def moves_between(augmentation: Augmentation) -> bool:
@@ -31,6 +32,8 @@ def flips(augmentation: Augmentation, samples: Draws, seed: int, epoch: int) -> 
     """Which samples are mirrored left to right, and which top to bottom: bool, shape (N,) each."""
     none = np.zeros(len(samples), dtype=np.bool_)
     across = uniform(seed, epoch, samples, FLIP) < 0.5 if augmentation.flip else none
+    if augmentation.altflip:  # which epochs are a picture's own is drawn once, as if in epoch 0
+        across = (uniform(seed, 0, samples, FLIP) < 0.5) ^ (epoch % 2 == 1)
     down = uniform(seed, epoch, samples, VFLIP) < 0.5 if augmentation.vflip else none
     return across, down
 

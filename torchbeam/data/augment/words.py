@@ -22,8 +22,10 @@ class Augmentation:
 
     Where it comes to lie, in this order:
       resizedcrop: a part of that share of the area (low, high), 3:4 to 4:3 in shape, comes to fill the picture
-      (Szegedy et al. 2014). flip, vflip: mirrored left to right, top to bottom, one time in two. crop: moved by up
-      to that many whole pixels, what comes in is the picture mirrored at its edge (He et al. 2015, with zeros).
+      (Szegedy et al. 2014). flip, vflip: mirrored left to right, top to bottom, one time in two. altflip: mirrored
+      left to right in every second epoch, half of the pictures in the even ones, so that two epochs show each both
+      ways (Jordan 2024, arXiv 2404.00498). crop: moved by up to that many whole pixels, what comes in is the picture
+      mirrored at its edge (He et al. 2015, with zeros).
       shift: moved by up to that share of each side. rotate: turned by up to that many degrees.
       scale: 0.1 is 1/1.1 to 1.1 times the size. Shift, rotate and scale repeat the edge, with crop they mirror it.
     Its colours: color: brightness, contrast and saturation each times 1 - color to 1 + color. hue: turned by up to
@@ -32,11 +34,12 @@ class Augmentation:
     mixup: laid over the next picture of the batch, its share drawn from Beta(mixup, mixup) (Zhang et al. 2017).
     cutmix: a rectangle of the next picture is pasted in (Yun et al. 2019). With both, each sample gets one of them.
 
-    Raises SettingError where a number is beyond reason.
+    Raises SettingError where a number is beyond reason, and where flip and altflip are both said.
     """
 
     resizedcrop: tuple[float, float] | None = None
     flip: bool = False
+    altflip: bool = False
     vflip: bool = False
     crop: int = 0
     shift: float = 0.0
@@ -54,6 +57,12 @@ class Augmentation:
             value = getattr(self, name)
             if not word.takes(value):
                 raise _refused(name, str(value))
+        if self.flip and self.altflip:
+            raise SettingError(
+                "the augmentation mirrors left to right in two ways",
+                got="flip and altflip",
+                remedy="say one: flip is drawn anew each epoch, altflip takes turns",
+            )
 
     def __str__(self) -> str:
         """The text that parse_augment reads back: 'flip, crop 4', or 'none'."""
@@ -115,6 +124,7 @@ WORDS = {
         tuple, "resizedcrop 0.08:1", "the least and the largest share of the area, above 0 and at most 1"
     ),
     "flip": Word(bool, "flip", "no number: one picture in two is mirrored"),
+    "altflip": Word(bool, "altflip", "no number: each picture is mirrored every second epoch"),
     "vflip": Word(bool, "vflip", "no number: one picture in two is mirrored"),
     "crop": Word(int, "crop 4", "a whole number of pixels from 0 to 1,000", 1000),
     "shift": Word(float, "shift 0.1", "a share of the side, from 0 to below 1", below=True),
