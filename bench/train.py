@@ -19,6 +19,7 @@ import argparse
 import gzip
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -80,7 +81,7 @@ def lines(command: Sequence[str]) -> Generator[Line, None, None]:
                 yield time.perf_counter() - start, json.loads(line)
             if process.wait():
                 said.seek(0)
-                raise SystemExit(f"{' '.join(command)} failed:\n{said.read()[-2000:]}")
+                raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{said.read()[-2000:]}")
         finally:
             process.terminate()
             process.wait()
@@ -245,6 +246,7 @@ def main() -> None:
     told.add_argument("--keras", metavar="PYTHON", help="an interpreter that has keras and jax")
     told.add_argument("--turns", type=int, default=1, help="rounds over all sides; each has a seed of its own")
     given = told.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the side being measured ends too
     keras = keras_python(given.keras)
     if keras is None:
         print(NO_KERAS)

@@ -1,7 +1,11 @@
-"""The command line as a process: what it prints where, and how it exits."""
+"""The command line: what it prints where, and how it exits.
+
+`process` starts one; `call` is the same in this process, which has loaded torch already.
+"""
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,42 +17,45 @@ import pytest
 from PIL import Image
 
 import torchbeam
-from torchbeam.cli import VERBS, main
+from torchbeam.cli import VERBS
 
 COMMAND = [sys.executable, "-m", "torchbeam"]
 
 
-def call(*arguments, cwd=None) -> subprocess.CompletedProcess[str]:
+def process(*arguments, cwd=None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *map(str, arguments)], capture_output=True, text=True, cwd=cwd, timeout=300, check=False
     )
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_every_verb_has_help_with_an_example(verb):
+def test_every_verb_has_help_with_an_example(verb, call):
     done = call(*verb.split(), "--help")
     assert done.returncode == 0
     assert f"\n  torchbeam {verb} " in done.stdout
     assert done.stderr == ""
 
 
-def test_the_first_help_lists_every_verb():
+def test_the_first_help_lists_every_verb(call):
     done = call("--help")
     assert done.returncode == 0
     assert all(verb in done.stdout for verb in VERBS)
     assert call().stdout == done.stdout
     assert call("--version").stdout.split() == ["torchbeam", torchbeam.__version__]
+    script = shutil.which("torchbeam", path=Path(sys.executable).parent)
+    assert script is not None
+    assert subprocess.run([script, "--version"], capture_output=True, text=True).stdout == call("--version").stdout
 
 
-def test_a_misspelt_verb_and_option_are_the_users_mistake():
-    done = call("trian", "digits")
+def test_a_misspelt_verb_and_option_are_the_users_mistake(call):
+    done = process("trian", "digits")
     assert (done.returncode, done.stdout) == (2, "")
     assert "no verb 'trian'" in done.stderr and "did you mean train?" in done.stderr
     assert call("train", "digits", "--epocs", "3").returncode == 2
 
 
 def test_describe_answers_in_json():
-    done = call("describe", "INPUT 32x32x3 -> CONV 10 5x5 stride 1 pad 2", "--json")
+    done = process("describe", "INPUT 32x32x3 -> CONV 10 5x5 stride 1 pad 2", "--json")
     told = json.loads(done.stdout)
     assert (done.returncode, done.stderr) == (0, "")
     assert told["layers"][0]["output"] == told["totals"]["output"] == "32x32x10"
@@ -56,7 +63,7 @@ def test_describe_answers_in_json():
     assert set(told) >= {"text", "layers", "totals", "findings"}
 
 
-def test_describe_explains_compares_draws_and_lists(tmp_path):
+def test_describe_explains_compares_draws_and_lists(tmp_path, call):
     explained = call("describe", "alexnet-2012", "--explain", "conv1", "--json")
     sums = {one["quantity"]: one["result"] for one in json.loads(explained.stdout)["sums"]}
     assert sums["unshared"] == "105,705,600" and sums["parameters"] == "34,944"
@@ -72,7 +79,7 @@ def test_describe_explains_compares_draws_and_lists(tmp_path):
 
 
 def test_zoo_lists_every_network_in_json():
-    told = json.loads(call("zoo", "--json").stdout)
+    told = json.loads(process("zoo", "--json").stdout)
     assert {"name", "year", "parameters", "macs", "depth", "receptive_field"} <= set(told[0])
     assert next(one for one in told if one["name"] == "vgg-16")["receptive_field"] == [212, 212]
 
@@ -86,12 +93,12 @@ def test_zoo_lists_every_network_in_json():
         (("lenet-5", "--memory", "plenty"), "'plenty' is not an amount of memory"),
     ],
 )
-def test_describe_is_told_too_little_or_too_much(arguments, words):
+def test_describe_is_told_too_little_or_too_much(arguments, words, call):
     done = call("describe", *arguments)
     assert (done.returncode, done.stdout) == (2, "") and words in done.stderr
 
 
-def test_describe_refuses_what_does_not_fit_and_mends_it_when_told():
+def test_describe_refuses_what_does_not_fit_and_mends_it_when_told(call):
     text = "INPUT 7x7x1 -> CONV 1 3x3 stride 3 pad 0"
     refused = call("describe", text)
     assert (refused.returncode, refused.stdout) == (2, "")
@@ -100,7 +107,7 @@ def test_describe_refuses_what_does_not_fit_and_mends_it_when_told():
     for fit, output in (("crop", "2x2x1"), ("pad", "3x3x1")):
         mended = call("describe", text, "--fit", fit, "--json")
         assert json.loads(mended.stdout)["totals"]["output"] == output
-    assert call("describe", text, "--fit", "crop", "--strict").returncode == 1
+    assert process("describe", text, "--fit", "crop", "--strict").returncode == 1
     assert call("describe", text, "--fit", "pad", "--strict").returncode == 0
 
 
@@ -115,7 +122,7 @@ def test_nobody_reading_on_and_a_full_disk_are_no_fault_of_ours():
     assert "the result could not be printed" in full.stderr and "No space left" in full.stderr
 
 
-def test_predicting_from_nothing_that_can_be_read_is_a_mistake(run, tmp_path):
+def test_predicting_from_nothing_that_can_be_read_is_a_mistake(run, tmp_path, call):
     (tmp_path / "note.png").write_text("no picture")
     done = call("predict", run, tmp_path / "note.png")
     assert (done.returncode, done.stdout) == (2, "")
@@ -123,13 +130,13 @@ def test_predicting_from_nothing_that_can_be_read_is_a_mistake(run, tmp_path):
 
 
 def test_debug_shows_where_a_mistake_was_found():
-    done = call("describe", "INPUT -> CONVV", "--debug")
+    done = process("describe", "INPUT -> CONVV", "--debug")
     assert done.returncode == 2
     assert "Traceback" in done.stderr and "NotationError" in done.stderr
 
 
-def test_the_main_job_in_one_command_leaves_json_alone_on_stdout(tmp_path):
-    done = call("train", "digits", "--epochs", 2, "--device", "cpu", "--json", cwd=tmp_path)
+def test_the_main_job_in_one_command_leaves_json_alone_on_stdout(tmp_path, call):
+    done = process("train", "digits", "--epochs", 2, "--device", "cpu", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
     assert summary["test"]["n"] == 359
@@ -137,11 +144,11 @@ def test_the_main_job_in_one_command_leaves_json_alone_on_stdout(tmp_path):
     assert json.loads((run / "summary.json").read_text()) == summary
     assert "epoch 2/2" in done.stderr
 
-    measured = call("evaluate", run, "digits", "--json")
+    measured = process("evaluate", run, "digits", "--json")
     assert json.loads(measured.stdout)["test"]["accuracy"] == summary["test"]["accuracy"]
 
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "one.png")
-    said = call("predict", run / "model.safetensors", tmp_path / "one.png", "--json")
+    said = process("predict", run / "model.safetensors", tmp_path / "one.png", "--json")
     assert json.loads(said.stdout)["pictures"][0]["path"] == str(tmp_path / "one.png")
     plain = call("predict", run, tmp_path / "one.png")
     assert plain.stdout.endswith(f"{tmp_path / 'one.png'}\n")
@@ -173,27 +180,18 @@ def make_bad_places(root: Path) -> dict[str, list[str]]:
     }
 
 
-@pytest.fixture
-def signals_as_they_were():
-    before = {one: signal.getsignal(one) for one in (signal.SIGINT, signal.SIGTERM)}
-    yield
-    for one, handler in before.items():
-        signal.signal(one, handler)
-
-
-@pytest.mark.usefixtures("signals_as_they_were")
-def test_every_mistake_is_one_clear_message_and_exit_2(tmp_path, monkeypatch, capfd):
+def test_every_mistake_is_one_clear_message_and_exit_2(tmp_path, monkeypatch, call):
     monkeypatch.chdir(tmp_path)
     for words, arguments in make_bad_places(tmp_path).items():
-        assert main(arguments) == 2, words
-        said = capfd.readouterr()
-        assert words in said.err
-        assert said.out == "" and "Traceback" not in said.err
+        done = call(*arguments)
+        assert done.returncode == 2, words
+        assert words in done.stderr
+        assert done.stdout == "" and "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
     assert (tmp_path / "full" / "work.txt").read_text() == "mine"
 
 
-def test_divergence_exits_with_3(tmp_path):
+def test_divergence_exits_with_3(tmp_path, call):
     done = call("train", "digits", "--lr", "1e5", "--epochs", "2", "--out", tmp_path / "run", "--device", "cpu")
     assert done.returncode == 3
     assert "the loss became" in done.stderr and "Traceback" not in done.stderr
@@ -213,29 +211,40 @@ def test_a_fault_of_our_own_is_one_line_with_the_traceback_in_a_file(tmp_path):
     assert "Traceback" in Path(done.stderr.split()[-1]).read_text()
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+STOPS = ((signal.SIGINT, 130), (signal.SIGTERM, 143))
+
+
 @pytest.mark.parametrize("wait_for", ["epochs in batches", "    2/5000"])
-def test_a_stopped_run_leaves_a_model_that_works(number, code, wait_for, tmp_path):
-    run = tmp_path / "run"
-    command = [*COMMAND, "train", "digits", "--epochs", "5000", "--out", str(run), "--device", "cpu"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
+def test_a_stopped_run_leaves_a_model_that_works(wait_for, tmp_path, call, request):
+    runs = [tmp_path / str(code) for _, code in STOPS]
+    told = ["--epochs", "5000", "--device", "cpu", "--lr", "0.05", "--no-compile"]  # nothing left to try out first
+    commands = [[*COMMAND, "train", "digits", *told, "--out", str(run)] for run in runs]
+    pipe = subprocess.PIPE
+    started = [subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True) for command in commands]  # side by side
+    for running in started:
+        request.addfinalizer(running.kill)
+    for (number, code), run, running in zip(STOPS, runs, started, strict=True):
+        stop(running, number, run, wait_for)
+        _, err = running.communicate(timeout=60)
+        assert running.returncode == code
+        assert "Traceback" not in err
+        if not (run / "model.safetensors").exists():
+            assert wait_for == "epochs in batches"  # stopped before there was a network at all
+            continue
+        assert "is kept in" in err
+        assert call("evaluate", run, "digits", "--json").returncode == 0
+        assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["event"] == "stopped"
+        assert not list(run.glob(".*.part"))
+
+
+def stop(running: subprocess.Popen[str], number: signal.Signals, run: Path, wait_for: str) -> None:
+    """Send the signal once the run says so much."""
+    assert running.stderr is not None
+    for line in running.stderr:
         if wait_for in line:
             break
     if wait_for == "epochs in batches":  # said just before the run folder is made and learning begins
         while not (run / "log.jsonl").exists() or not (run / "log.jsonl").stat().st_size:
             time.sleep(0.02)
         time.sleep(0.6)
-    process.send_signal(number)
-    _, err = process.communicate(timeout=60)
-    assert process.returncode == code
-    assert "Traceback" not in err
-    if not (run / "model.safetensors").exists():
-        assert wait_for == "epochs in batches"  # stopped before there was a network at all
-        return
-    assert "is kept in" in err
-    measured = call("evaluate", run, "digits", "--json")
-    assert measured.returncode == 0
-    assert json.loads((run / "log.jsonl").read_text().splitlines()[-1])["event"] == "stopped"
-    assert not list(run.glob(".*.part"))
+    running.send_signal(number)

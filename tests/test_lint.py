@@ -164,7 +164,8 @@ def test_no_completed_design_breaks_it(text):
 
 
 def test_the_designs_drawn_at_random_reach_most_rules():
-    test_no_completed_design_breaks_it()
+    if not reached:  # the test above has drawn them, where it ran
+        test_no_completed_design_breaks_it()
     assert len(reached) >= len(RULES) - 3
 
 

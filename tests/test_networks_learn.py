@@ -1,4 +1,4 @@
-"""Named networks learn real pictures: 200 of CIFAR-10, twenty of each class."""
+"""Named networks learn real pictures: 100 of CIFAR-10, ten of each class."""
 
 import io
 import zipfile
@@ -25,8 +25,15 @@ from torchbeam.learn.way import PLAIN
 from torchbeam.network.build import build
 from torchbeam.tasks.classify import Classify
 
-torch.set_num_threads(2)
-EACH = 20
+EACH = 10
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +55,7 @@ def cifar(tmp_path_factory):
 @pytest.mark.parametrize(("name", "side"), [("googlenet", 64), ("resnet-18", 64), ("nin-cifar", 32)])
 def test_the_loss_of_a_named_network_falls(name, side, cifar):
     data = load_data(cifar)
-    assert len(data.records) == 200
+    assert len(data.records) == 100
     design = parse(NETWORKS[name].text)
     design = complete(replace(design, input=replace(design.input, volume=Volume(3, side, side))), classes=10)
     everything = replace(data, split=replace(data.split, parts=("train",) * len(data.records)))

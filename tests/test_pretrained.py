@@ -28,8 +28,15 @@ from torchbeam.network.build import build
 from torchbeam.network.graph import Outputs
 from torchbeam.network.pretrained import key_maps, load_weights, read_state
 
-torch.set_num_threads(1)
 CLOSE = 1e-4  # of the largest number compared
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
 
 
 def empty(name, size=None, classes=None):
@@ -46,11 +53,11 @@ def empty(name, size=None, classes=None):
 
 def random_state(network):
     """Numbers for every key, no two tensors alike, so that a layer in another's place changes what comes out."""
-    chance = torch.Generator().manual_seed(7)
-    noise = torch.randn(1_000_003, generator=chance)
-    state = {}
+    noise = torch.randn(1_000_003, generator=torch.Generator().manual_seed(7))
+    twice, state = noise.repeat(2), {}
     for at, (key, tensor) in enumerate(network.state_dict().items()):
-        drawn = noise.roll(-997 * at).repeat(-(-tensor.numel() // len(noise)))[: tensor.numel()].view(tensor.shape)
+        turned, size = twice[997 * at % len(noise) :][: len(noise)], tensor.numel()
+        drawn = (turned if size <= len(noise) else turned.repeat(-(-size // len(noise))))[:size].view(tensor.shape)
         if key.endswith("num_batches_tracked"):
             state[key] = torch.tensor(at)
         elif tensor.ndim >= 2:

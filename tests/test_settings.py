@@ -43,7 +43,8 @@ def test_small_sets_are_seen_more_often():
 
 
 def test_the_rate_follows_the_batch_size():
-    assert [lr_for(size) for size in (32, 64, 128, 1024)] == [0.025, 0.05, 0.1, 0.1]
+    assert [lr_for(size) for size in (32, 64, 128, 1024)] == pytest.approx([0.025, 0.05, 0.1, 0.1])
+    assert lr_for(64, "adamw") == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize(

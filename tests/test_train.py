@@ -32,6 +32,8 @@ def test_the_run_folder_holds_what_the_house_says(run):
         "model.safetensors",
         "summary.json",
         "report.html",
+        "rate.svg",
+        "state",
     }
     assert (run / "classes.txt").read_text().split() == list("0123456789")
 
@@ -49,14 +51,16 @@ def test_the_summary_has_the_promised_keys(trained, run):
 def test_every_setting_has_its_origin(run):
     config = json.loads((run / "config.json").read_text())
     assert config["epochs"] == {"value": 4, "origin": "flag"}
-    assert config["lr"] == {"value": 0.05, "origin": "auto"}
+    assert config["lr"]["origin"] == "auto"
+    assert config["lr"]["value"] == config["lr"]["why"]["chosen"]
     assert config["seed"] == {"value": 0, "origin": "default"}
-    assert all(set(setting) == {"value", "origin"} for setting in config.values())
+    assert all(set(setting) - {"why"} == {"value", "origin"} for setting in config.values())
 
 
 def test_the_log_tells_the_run_in_order(run, trained):
     events = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    assert [event["event"] for event in events] == ["start", *["epoch"] * 4, "test"]
+    told = [event["event"] for event in events if event["event"] != "finding"]
+    assert told == ["start", *["epoch"] * 4, "end", "test"]
     epochs = [event for event in events if event["event"] == "epoch"]
     assert [epoch["epoch"] for epoch in epochs] == [1, 2, 3, 4]
     assert max(e["epoch"] for e in epochs if e["best"]) == trained.best_epoch

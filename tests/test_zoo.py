@@ -434,7 +434,8 @@ def filled(network):
     noise = torch.randn(1_000_003, generator=torch.Generator().manual_seed(1))
     for module in network.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
-            numbers = noise.repeat(-(-module.weight.numel() // len(noise)))[: module.weight.numel()]
+            size = module.weight.numel()
+            numbers = noise[:size].clone() if size <= len(noise) else noise.repeat(-(-size // len(noise)))[:size]
             inputs = module.weight[0].numel()
             module.weight.data = numbers.view_as(module.weight).mul_((2 / inputs) ** 0.5)
             if module.bias is not None:

@@ -13,6 +13,7 @@ WAIT = 30.0  # seconds that another process may hold the file
 # What tells that the file is not the table it should be. The statements are fixed, so that one which cannot be
 # carried out (SQLITE_ERROR) meets another table than it was written for.
 _DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
+TRIES = 5
 _TOLD = (sqlite3.Error, UnicodeDecodeError)  # the latter of damaged names of columns
 
 
@@ -27,13 +28,7 @@ class Database:
         self.path, self.table = path, table
         self.lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            self.base = self._opened()
-        except _TOLD as error:
-            if not _is_damage(error):
-                raise
-            self._remove()
-            self.base = self._opened()
+        self.base = self._made()
 
     def ask(self, query: str, values: Sequence[str | int] = ()) -> list[tuple]:
         """The rows that a query finds; none where the file turns out damaged."""
@@ -69,6 +64,19 @@ class Database:
         self.base.close()
         self._remove()
         self.base = self._opened()
+
+    def _made(self) -> sqlite3.Connection:
+        """The file opened; a damaged one is removed first. Where several processes find it damaged at once, one may
+        take away what another has just opened, and tries again."""
+        for _ in range(TRIES):
+            try:
+                return self._opened()
+            except _TOLD as error:
+                if not _is_damage(error) and _code(error) != sqlite3.SQLITE_IOERR:
+                    raise
+                if _is_damage(error):
+                    self._remove()
+        return self._opened()
 
     def _remove(self) -> None:
         for beside in ("", "-wal", "-shm"):
