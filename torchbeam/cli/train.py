@@ -57,7 +57,7 @@ def run(
         str | None, typer.Option(help="the most it may hold of decoded pictures, or none [50 GB]", show_default=False)
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="settings tried together: mnist, fashion-mnist, cifar10", show_default=False)
+        str | None, typer.Option(help="settings tried together on one data set: mnist", show_default=False)
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="as in 60s, 5m, 2h: the whole run's, in place of --epochs", show_default=False)

@@ -91,7 +91,7 @@ def train(
     `check` wrote. group_by: a regular expression; pictures whose paths give the same match stay in one part.
     split: the split.csv of an earlier run, whose rows stay where they were. cache, cache_size: the folder for what
     can be made again, and the most it may hold, as in '20GB'.
-    recipe: 'mnist', 'fashion-mnist' or 'cifar10', settings that were tried together. time: as in '5m', for all of
+    recipe: 'mnist', settings that were tried together. time: as in '5m', for all of
     the run, in place of epochs. optimiser: 'sgd', 'adamw' or 'muon'. lr: the peak rate; where neither it nor a recipe
     is given a range test picks one. clip: the gradient's largest norm. accumulate: batches to an update. ema,
     lookahead: averaged weights. class_weights: 'auto', 'none', 'root' or 'balanced'. init: 'he' or 'dirac'. whiten:
