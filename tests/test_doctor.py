@@ -30,6 +30,7 @@ CLASSES = tuple("0123456789")
 NORMED = "INPUT 8x8x1 -> [CONV 16 3x3 bias no -> BN -> RELU -> POOL]*2 -> FC 64 -> RELU -> FC 10"
 PLAIN = "INPUT 8x8x1 -> [CONV 16 3x3 -> RELU -> POOL]*2 -> FC 64 -> RELU -> FC 10"
 DROPPED = "INPUT 8x8x1 -> [CONV 16 3x3 bias no -> BN -> RELU -> POOL]*2 -> FC 64 -> RELU -> DROPOUT 0.5 -> FC 10"
+DEEP = "INPUT 8x8x1 -> [CONV 16 3x3 -> RELU]*4 -> POOL -> [FC 64 -> RELU]*2 -> FC 10"
 SIGMOIDS = "INPUT 8x8x1 -> [CONV 8 3x3 -> SIGMOID]*8 -> FC 10"
 
 
@@ -162,6 +163,35 @@ def test_a_rate_a_hundred_times_too_high_is_told_before_the_first_epoch_is_over(
     assert told.step in (1, 10)
     later = next(finding for finding in said if finding.kind == "rate")
     assert later.remedy == told.remedy
+
+
+def test_a_rate_ten_times_too_high_that_kills_without_a_jump_is_told_once(parts):
+    """The rectifiers die one after the other; the loss lies at ln 10 and nothing rises."""
+    objective = objective_of(parts, lr=0.5, epochs=6)
+    (found,) = trained(network_of(DEEP), parts, objective, doctor_of(parts, objective), last=2)
+    assert (found.kind, found.epoch) == ("quiet-death", 2)
+    assert "The loss lies flat at 2.3" in found.text
+    assert "the same scores for every picture give 2.3" in found.text
+    assert "in relu4, all 16 units are 0 for all 64 pictures of a batch" in found.text
+    assert "`torchbeam train DATA --lr 0.05`" in found.remedy
+
+
+def test_a_run_that_merely_begins_is_not_dead(parts):
+    """Its last layer starts at 0, and the rate is low: the loss stands at ln 10, and all scores are alike."""
+    objective, network = objective_of(parts, lr=1e-5, epochs=2), network_of(PLAIN)
+    nn.init.zeros_(network.get_parameter("fc2.weight"))
+    nn.init.zeros_(network.get_parameter("fc2.bias"))
+    said = trained(network, parts, objective, doctor_of(parts, objective), last=1)
+    assert "quiet-death" not in kinds(said)
+
+
+def test_a_flat_epoch_is_looked_into_at_the_next_step_also_by_a_resumed_run(parts):
+    doctor = doctor_of(parts, objective_of(parts))
+    assert doctor.after_epoch(1, 21, 0.2, 2.1, 2.1, 0.15) == []
+    assert not doctor.due(22)
+    assert doctor.after_epoch(2, 42, 0.25, 2.31, 2.31, 0.1) == []
+    assert doctor.due(43)
+    assert doctor_of(parts, objective_of(parts), json.loads(json.dumps(doctor.told()))).due(43)
 
 
 def zeroed(network: nn.Module, number: float = 0.0) -> nn.Module:

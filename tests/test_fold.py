@@ -12,6 +12,7 @@ from torchbeam.design.zoo import find
 from torchbeam.network.build import build
 from torchbeam.network.fold import folded
 from torchbeam.network.graph import Graph, Run
+from torchbeam.network.norms import fix_norms_
 
 torch.set_num_threads(1)
 NORMS = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
@@ -74,6 +75,15 @@ def test_a_pair_is_folded_as_torch_folds_it(layer, norm, shape, bias):
     torch.testing.assert_close(found[0].weight, judge.weight, rtol=1e-12, atol=0)
     torch.testing.assert_close(found[0].bias, judge.bias, rtol=1e-9, atol=1e-12)
     assert isinstance(found[1], nn.Identity)
+
+
+def test_a_fixed_norm_is_folded():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    fix_norms_(lived(network))
+    expected = network.eval()(torch.ones(2, 3, 4, 4))
+    found = folded(network)
+    assert isinstance(found[1], nn.Identity)
+    torch.testing.assert_close(found(torch.ones(2, 3, 4, 4)), expected)
 
 
 def test_a_norm_without_scale_and_shift_is_folded():

@@ -27,6 +27,7 @@ ROOMS = [
     "data",
     "tasks",
     "learn",
+    "look",
     "recipes",
     "report",
     "jobs",
@@ -85,7 +86,9 @@ def test_only_the_written_places_import_by_name():
         "torchbeam.cli",
         "torchbeam.jobs.describe",
         "torchbeam.jobs.cheatsheet",
+        "torchbeam.jobs.hub",
         "torchbeam.jobs.tensorboard",
+        "torchbeam.network.foreign",
     }
 
 

@@ -36,6 +36,9 @@ def test_a_step_in_numbers():
     assert heard.loss == pytest.approx(loss.item())
     assert heard.pictures == 8
     assert heard.means == pytest.approx(x.mean((0, 2, 3)).tolist(), abs=1e-6)
+    with torch.no_grad():
+        was = torch.func.functional_call(network, before, x)
+    assert heard.spread == pytest.approx(was.numpy().std(0).mean(), rel=1e-5)
     assert heard.stds == pytest.approx(x.std((0, 2, 3), correction=0).tolist(), abs=1e-6)
     assert [weights.name for weights in heard.weights] == ["conv1", "conv2", "fc1"]
     for weights in heard.weights:

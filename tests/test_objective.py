@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -34,6 +36,14 @@ def test_pictures_are_normalised_and_in_the_order_that_the_way_names():
     assert torch.allclose(pictures.double(), by_hand, atol=1e-5)
     assert pictures.is_contiguous(memory_format=torch.channels_last)
     assert labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_maps_are_shown_as_they_are():
+    pictures = batch()
+    maps = replace(pictures, pixels_NCHW=pictures.pixels_NCHW.to(torch.float16))
+    shown, labels = replace(objective("none", Way(channels_last=True)), maps=True).shown(maps, 1)
+    assert shown.dtype == torch.float32 and torch.equal(shown, pictures.pixels_NCHW.float())
+    assert shown.is_contiguous(memory_format=torch.channels_last) and labels.tolist() == [0, 1, 2, 0, 1, 2]
 
 
 def test_mixed_pictures_have_mixed_targets():

@@ -1,5 +1,6 @@
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def network(channels_last: bool = False) -> nn.Sequential:
     return made.to(memory_format=torch.channels_last) if channels_last else made
 
 
-def plan(optimiser: str, **told: float) -> Plan:
+def plan(optimiser: str, **told: Any) -> Plan:
     return Plan(1, 8, RATES[optimiser], optimiser=optimiser, **told)
 
 
@@ -90,6 +91,54 @@ def test_it_steps_as_torchs_own_weight_by_weight(kind, momentum, channels_last):
         theirs.step()
     for one, other in zip(live.parameters(), judge.parameters(), strict=True):
         assert torch.allclose(one, other, rtol=1e-5, atol=1e-7)
+
+
+RATED = (("0", 0.0), ("1", 0.1), ("3", 0.1), ("4.weight", 0.5))
+
+
+@pytest.mark.parametrize(("kind", "momentum"), [("sgd", 0.9), ("adamw", 0.8)])
+def test_parts_with_shares_of_the_rate_step_as_torchs_own_groups_do(kind, momentum):
+    live, judge = network(), network()
+    told = Plan(1, 8, 0.01, optimiser=kind, momentum=momentum, weight_decay=0.01, rates=RATED)
+    mine = optimiser_for(live, told)
+    groups, begun = [], live.get_parameter("0.weight").detach().clone()
+    for name, weight in judge.named_parameters():
+        share = {"0": 0.0, "1": 0.1, "3": 0.1}.get(name.partition(".")[0], 0.5 if name == "4.weight" else 1.0)
+        decay = (0.01 if weight.ndim > 1 else 0.0) * (250 if kind == "adamw" else 1)
+        if share:
+            groups.append({"params": [weight], "weight_decay": decay, "share": share})
+    assert sorted({group["share"] for group in mine.param_groups}) == [0.1, 0.5, 1.0]
+    if kind == "sgd":
+        theirs = torch.optim.SGD(groups, momentum=momentum, nesterov=True, foreach=False)
+    else:
+        theirs = torch.optim.AdamW(groups, betas=(momentum, 0.999), foreach=False)
+    for step in range(1, 6):
+        give_gradients(live, judge, step)
+        for group in [*mine.param_groups, *theirs.param_groups]:
+            group["lr"] = 0.01 / step * group["share"]
+        mine.step()
+        theirs.step()
+    for one, other in zip(live.parameters(), judge.parameters(), strict=True):
+        assert torch.allclose(one, other, rtol=1e-5, atol=1e-7)
+    assert torch.equal(live.get_parameter("0.weight"), begun)
+
+
+def test_muons_filters_take_their_shares_too():
+    live = network()
+    names = {weight: name for name, weight in live.named_parameters()}
+    optimiser = optimiser_for(live, plan("muon", rates=(*RATED, ("8", 0.25))))
+    shares = {names[w]: (group["kind"], group["share"]) for group in optimiser.param_groups for w in group["params"]}
+    assert "0.weight" not in shares
+    assert shares["4.weight"] == ("filters", 0.5) and shares["6.weight"] == ("filters", 1.0)
+    assert shares["8.weight"] == ("others", pytest.approx(0.05)) and shares["10.weight"] == (
+        "others",
+        pytest.approx(0.2),
+    )
+    assert shares["3.weight"] == ("others", pytest.approx(0.02))
+    whole = optimiser_for(network(), plan("muon"))
+    assert [(group["kind"], group["share"]) for group in whole.param_groups] == [
+        *(("filters", 1.0), ("filters", 1.0), ("others", 0.02 / 0.1), ("others", 0.02 / 0.1))
+    ]
 
 
 def test_adamws_decay_takes_as_much_at_its_peak_as_sgds_does_at_its_own():

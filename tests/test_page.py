@@ -1,3 +1,5 @@
+import html
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +10,8 @@ import pytest
 from PIL import Image
 
 import torchbeam
+from torchbeam.learn.signs import Finding
+from torchbeam.report.page import findings_section
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 NASTY = "<script>alert(1)</script>&\"'"
@@ -45,6 +49,49 @@ def test_it_tells_all_that_was_promised(page, trained):
         assert f"<h2>{title}</h2>" in page
     assert "CONV 32 3x3 pad 1 bias no" in page
     assert page.count('width="48"') == 32  # the first layer's filters
+
+
+def test_it_tells_how_the_rate_was_measured_and_how_it_was_computed(page, run):
+    config = json.loads((run / "config.json").read_text())
+    assert f"<p>Computed in {html.escape(config['way']['why']['reason'])}.</p>" in page
+    assert f"<p>The rate was measured: {html.escape(config['lr']['why']['reason'])}.</p>" in page
+    assert f">chosen: {config['lr']['value']:.3g}<" in page
+    assert page.count("<svg") == 2
+
+
+def test_no_name_stands_for_two_things(page):
+    names = re.findall(r'\bid="([^"]+)"', page)
+    assert len(names) == len(set(names)) > 20
+    asked = re.findall(r'(?:href="#|url\(#)([^")]+)', page)
+    assert set(asked) <= set(names)
+
+
+def test_what_the_doctor_found_is_told_and_nothing_where_there_is_nothing(page):
+    assert "What the doctor found" not in page
+    early = Finding("inputs", "The mean is 3 & more.", "try `torchbeam check DATA`")
+    late = Finding("dead-relu", "In <b>, 9 of 9 units are 0.", "try `--lr 0.1`, or BN", epoch=2, step=1300)
+    assert findings_section((early, late)) == (
+        "<p><b>Before training.</b> The mean is 3 &amp; more.<br>"
+        "What to do: try <code>torchbeam check DATA</code>.</p>\n"
+        "<p><b>Epoch 2, step 1,300.</b> In &lt;b&gt;, 9 of 9 units are 0.<br>"
+        "What to do: try <code>--lr 0.1</code>, or BN.</p>"
+    )
+
+
+def test_the_findings_of_a_run_are_in_its_report_once(tmp_path):
+    """Eight sigmoids in a row, which no gradient passes: found before training, and again in it."""
+    out = tmp_path / "run"
+    told = {"net": "INPUT -> [CONV 8 -> SIGMOID]*8 -> FC", "precision": "fp32", "device": "cpu", "show": False}
+    torchbeam.train("digits", epochs=1, lr=0.05, out=out, **told)
+    events = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
+    found = [event for event in events if event["event"] == "finding"]
+    page = (out / "report.html").read_text()
+    assert found and "<h2>What the doctor found</h2>" in page
+    first = {each["kind"]: each["text"] for each in reversed(found)}
+    assert "vanishing" in first
+    assert all(page.count(html.escape(text)) == 1 for text in first.values())
+    assert page.count("What to do: ") == len(first)
+    assert "The rate was measured" not in page
 
 
 def test_the_confusion_table_is_the_evaluations(page, trained):

@@ -5,10 +5,11 @@ import json
 import numpy as np
 import pytest
 import torch
-from data_makers import drawn
+from data_makers import drawn, shared
 from PIL import Image
 from torchvision.transforms import v2
 
+from torchbeam.data.decode import decode
 from torchbeam.data.preprocess import Preprocessing, from_json, measure
 from torchbeam.design.volume import Volume
 from torchbeam.errors import ModelFileError
@@ -112,6 +113,46 @@ def test_extreme_shapes_can_be_brought_to_extreme_shapes(size, target):
     assert sizing(*target, 1).pixels(Image.new("L", size, 9)).tolist() == [[[9] * target[0]] * target[1]]
 
 
+# In two steps, as published weights were prepared
+
+
+@pytest.mark.parametrize("filter", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("size", [(500, 333), (333, 500), (256, 256), (256, 301), (100, 101), (20, 31), (900, 64)])
+def test_a_short_side_and_a_middle_are_torchvision_s_bit_for_bit(size, filter):
+    picture = drawn(6, size)
+    resize = v2.Resize(64, v2.InterpolationMode(filter), antialias=True)
+    other = v2.Compose([resize, v2.CenterCrop((48, 56))])(picture)
+    own = Preprocessing(56, 48, 3, NONE * 3, ONE * 3, 0.875, 64, filter).pixels(picture)
+    assert np.array_equal(own, np.asarray(other).transpose(2, 0, 1))
+
+
+@pytest.mark.shared
+def test_photographs_are_prepared_as_torchvision_prepares_them():
+    ready = Preprocessing(224, 224, 3, NONE * 3, ONE * 3, 0.875, 256)
+    other = v2.Compose([v2.Resize(256, antialias=True), v2.CenterCrop(224)])
+    for path in sorted(shared("data", "imagenet-samples").glob("*.JPEG")):
+        with Image.open(path) as picture:
+            theirs = np.asarray(other(picture.convert("RGB"))).transpose(2, 0, 1)
+        assert np.array_equal(ready.pixels(decode(path.read_bytes(), path.name)), theirs)
+        reduced = ready.pixels(decode(path.read_bytes(), path.name, ready.least)).astype(int)
+        assert np.abs(reduced - theirs).mean() < 2  # a large JPEG decoded at half its scale
+
+
+def test_a_needle_is_cut_before_it_is_scaled():
+    ready = Preprocessing(224, 224, 1, NONE, ONE, 0.875, 256)
+    assert ready.least == (256, 256)
+    for size in ((1, 3_000_000), (3_000_000, 1)):
+        assert set(ready.pixels(Image.new("L", size, 9)).flatten()) == {9}
+
+
+def test_what_was_kept_without_two_steps_means_one():
+    kept = Preprocessing(28, 20, 1, (0.1,), (0.3,), 0.875, 32, "bicubic").to_json()
+    assert kept["resize"] == "short side, then cut, bicubic"
+    assert from_json(json.loads(json.dumps(kept))) == Preprocessing(28, 20, 1, (0.1,), (0.3,), 0.875, 32, "bicubic")
+    del kept["short"], kept["filter"]
+    assert from_json(kept) == Preprocessing(28, 20, 1, (0.1,), (0.3,), 0.875)
+
+
 # Numbers
 
 
@@ -174,8 +215,12 @@ def test_a_missing_value_is_refused(missing):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"width": "wide"}, {"width": None}, {"mean": 0.5}, {"mean": ["a"]}, {"std": None}, {"mean": [0.5]}]
-)
+    "wrong",
+    [
+        {"width": "wide"}, {"width": None}, {"mean": 0.5}, {"mean": ["a"]}, {"std": None}, {"mean": [0.5]},
+        {"short": "all"}, {"short": 27}, {"filter": "nearest"},
+    ],
+)  # fmt: skip
 def test_a_value_of_another_kind_is_refused(wrong):
     with pytest.raises(ModelFileError, match="preprocessing is incomplete"):
         from_json(sizing(28, 20).to_json() | wrong)

@@ -38,7 +38,7 @@ def test_the_same_test_gives_the_same_bytes():
 
 
 def test_it_stands_on_white_of_its_own_so_that_it_can_be_read_on_a_dark_page():
-    assert re.search(r'<g id="patch_1">\s*<path [^>]*style="fill: #ffffff', rate_curve(made()))
+    assert re.search(r'<g id="rate-patch_1">\s*<path [^>]*style="fill: #ffffff', rate_curve(made()))
     pixels = np.array(Image.open(BytesIO(rate_curve_png(made()))).convert("RGBA"))
     assert pixels.shape[:2] == (518, 1296)
     assert (pixels[[0, 0, -1, -1], [0, -1, 0, -1]] == 255).all()

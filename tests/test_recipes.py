@@ -9,7 +9,7 @@ from torchbeam.errors import SettingError
 from torchbeam.jobs.tuning import NAMES, Tuning, check_tuning
 from torchbeam.recipes import RECIPES, recipe_of
 
-INPUTS = {"mnist": Volume(1, 28, 28)}
+INPUTS = {"mnist": Volume(1, 28, 28), "fashion-mnist": Volume(1, 28, 28), "cifar10": Volume(3, 32, 32)}
 SETTINGS = {*NAMES, "net", "epochs", "batch_size", "lr", "augment", "size"}
 
 

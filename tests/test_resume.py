@@ -11,9 +11,26 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 import torchbeam
+from torchbeam.data.load import load_data
+from torchbeam.data.split import to_csv
+from torchbeam.design.ledger import ledger
 from torchbeam.errors import DataError, OutputError, SettingError, StateError
+from torchbeam.jobs.learning import learner_of, state_of
+from torchbeam.jobs.learning import run as learnt
+from torchbeam.jobs.progress import Progress
+from torchbeam.jobs.runfolder import run_folder
+from torchbeam.jobs.screen import Screen
+from torchbeam.jobs.settings import Setting, Settings, design_for, fine_tuning, settle, what_was_made
+from torchbeam.jobs.train import write_config
+from torchbeam.jobs.tuning import Tuning
+from torchbeam.jobs.work import Work, network_of, objective_of, parts_of, preprocessing_of, task_of
+from torchbeam.learn.checkpoint import load, save
+from torchbeam.learn.loop import Epoch, learn
+from torchbeam.network.build import build
 
 # Imports once; then each line of its input is a job, done by a process of its own, which may be killed.
 SERVER = """
@@ -149,6 +166,65 @@ def test_other_pictures_are_refused(half):
     (half / "config.json").write_text(json.dumps(config))
     with pytest.raises(DataError, match="the pictures are not those the run began with"):
         torchbeam.resume(half, lr=0.01, show=False)
+
+
+FROM_WEIGHTS = (
+    "INPUT -> CONV 8 3x3 bias no -> BN -> RELU -> POOL -> CONV 8 3x3 bias no -> BN -> RELU -> FC 16 -> RELU -> FC"
+)
+
+
+def from_weights(out: Path, norms: str) -> Work:
+    """A run of three epochs on the digits that starts from weights that a seed of its own drew."""
+    blank = dict.fromkeys(("net", "epochs", "batch_size", "lr", "seed", "size", "fit", "device"))
+    told = {"net": FROM_WEIGHTS, "epochs": 3, "batch_size": 128, "lr": 0.05, "seed": 1, "device": "cpu"}
+    data = load_data("digits")
+    settings = settle(Settings(**(blank | told), augment="shift 0.1", tuning=Tuning(precision="fp32", ema=0.9)), data)
+    rates = Setting((("conv1", 0.0), ("bn1", 0.0), ("conv2", 0.3)), "auto")
+    settings |= fine_tuning(Setting({"backbone": "mine", "digest": "ab"}, "flag"), rates, Setting(norms, "auto"))
+    design, _ = design_for(settings, data)
+    settings |= what_was_made(settings, design, torch.device("cpu"))
+    book, folder = ledger(design), run_folder(out, "digits")
+    folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.groups, data.split.parts))
+    folder.log("start", {"origins": data.split.origins})
+    parts, (task, _) = parts_of(settings, data, book), task_of(settings, data)
+    objective = objective_of(settings, task, parts, preprocessing_of(book, parts, Screen(False)), torch.device("cpu"))
+    torch.manual_seed(99)
+    given = build(design)
+    for module in given.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.uniform_(module.running_var, 0.5, 2)
+    network = network_of(settings, design, objective, parts.training, given)
+    write_config(folder, settings, data.place)
+    return Work(folder, settings, data, design, book, parts, objective, network)
+
+
+@pytest.mark.parametrize("norms", ["train", "fixed"])
+def test_a_run_from_given_weights_goes_on_to_the_same_bits(norms, tmp_path):
+    whole = learnt(from_weights(tmp_path / "whole", norms), Progress(False))
+    work = from_weights(tmp_path / "stopped", norms)
+    learner, story = learner_of(work, None)
+    records = learn(learner, work.parts.training, work.parts.validation)
+    while learner.step < 15:
+        record = next(records)
+        if isinstance(record, Epoch):
+            story.add(record)
+    records.close()  # type: ignore[attr-defined]
+    save(work.folder.state, state_of(learner, story, work))
+    resumed = torchbeam.resume(work.folder.path, show=False)
+    assert resumed.weights_sha256 == whole.weights_sha256
+    assert resumed.test == whole.test and len(resumed.epochs) == 3
+    kept = load(work.folder.state)[0]
+    begun = from_weights(tmp_path / "again", norms).network.state_dict()
+    for name in ("conv1.weight", "bn1.bias", "bn1.running_var"):  # frozen
+        assert torch.equal(kept.tensors[f"network/{name}"], begun[name])
+    assert torch.equal(kept.tensors["network/bn2.running_var"], begun["bn2.running_var"]) == (norms == "fixed")
+    assert not torch.equal(kept.tensors["network/bn2.weight"], begun["bn2.weight"])
+
+
+def test_given_weights_that_no_state_holds_are_gone(tmp_path):
+    work = from_weights(tmp_path / "run", "fixed")
+    with pytest.raises(StateError, match="was stopped before it kept a state"):
+        torchbeam.resume(work.folder.path, show=False)
 
 
 def test_a_run_by_the_clock_takes_no_epochs(half):

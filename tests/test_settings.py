@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -8,7 +9,20 @@ from torchbeam.design.layers import unfold
 from torchbeam.design.notation import parse
 from torchbeam.design.volume import Volume
 from torchbeam.errors import SettingError
-from torchbeam.jobs.settings import Settings, cache_bytes, check_told, epochs_for, lr_for, net_for, settle, size_of
+from torchbeam.jobs.settings import (
+    Setting,
+    Settings,
+    cache_bytes,
+    check_told,
+    epochs_for,
+    fine_tuning,
+    lr_for,
+    net_for,
+    plan_of,
+    settle,
+    size_of,
+    starts_from_weights,
+)
 
 NOTHING = Settings(None, None, None, None, None, None, None, None)
 
@@ -83,3 +97,20 @@ def test_what_cannot_be_used_is_refused_before_any_picture_is_read(told, words):
 @pytest.mark.parametrize(("told", "count"), [("20GB", 20 * 10**9), ("1GiB", 2**30), ("none", 0), ("0", 0)])
 def test_the_size_of_the_cache_is_bytes_or_none(told, count):
     assert cache_bytes(told) == count
+
+
+def test_a_run_from_given_weights_keeps_how_each_part_moves():
+    settings = settle(NOTHING, load_data("digits"))
+    assert not starts_from_weights(settings)
+    assert (plan_of(settings).rates, plan_of(settings).norms) == ((), "train")
+    start = Setting({"backbone": "resnet-18", "digest": "ab12"}, "flag")
+    settings |= fine_tuning(start, Setting((("stage1", 0), ("stage2", 0.5)), "auto"), Setting("fixed", "default"))
+    kept = json.loads(json.dumps({name: setting.to_json() for name, setting in settings.items()}))
+    again = {name: Setting(told["value"], told["origin"], told.get("why")) for name, told in kept.items()}
+    assert kept["start"] == {"value": {"backbone": "resnet-18", "digest": "ab12"}, "origin": "flag"}
+    assert kept["rates"] == {"value": [["stage1", 0.0], ["stage2", 0.5]], "origin": "auto"}
+    assert starts_from_weights(again)
+    assert plan_of(again) == plan_of(settings)
+    assert (plan_of(again).rates, plan_of(again).norms) == ((("stage1", 0.0), ("stage2", 0.5)), "fixed")
+    with pytest.raises(SettingError, match="no norms loose"):
+        fine_tuning(start, Setting((), "auto"), Setting("loose", "flag"))

@@ -4,6 +4,8 @@ import json
 import math
 
 import pytest
+import torch
+from torch.nn import functional as F
 
 from torchbeam.learn import signs
 from torchbeam.learn.listening import Heard, Rectifier, Weights
@@ -178,3 +180,50 @@ def test_a_finding_as_the_log_keeps_it():
         "epoch": 0,
         "step": 0,
     }
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+@pytest.mark.parametrize("weights", [(), (0.4, 1.0, 2.5)])
+def test_the_least_loss_of_the_same_scores_for_every_picture(smoothing, weights):
+    """Against torch's loss at the scores that L-BFGS finds."""
+    counts = (50, 30, 5)
+    labels = torch.repeat_interleave(torch.arange(3), torch.tensor(counts))
+    weight = torch.tensor(weights, dtype=torch.float64) if weights else None
+    scores = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    search = torch.optim.LBFGS([scores], max_iter=100, tolerance_grad=1e-12, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        return F.cross_entropy(scores.expand(85, 3), labels, weight, label_smoothing=smoothing)
+
+    def closure() -> torch.Tensor:
+        search.zero_grad()
+        value = loss()
+        value.backward()
+        return value
+
+    search.step(closure)
+    assert signs.blind_loss(counts, smoothing, weights) == pytest.approx(loss().item(), abs=1e-7)
+
+
+def test_of_equal_classes_it_is_ln_k_and_an_empty_class_costs_nothing():
+    assert signs.blind_loss((7,) * 10, 0.1) == pytest.approx(math.log(10))
+    assert signs.blind_loss((4, 0, 4)) == pytest.approx(math.log(2))
+
+
+@pytest.mark.parametrize(("loss", "flat"), [(2.3, True), (2.41, True), (2.43, False), (2.1, False), (math.nan, False)])
+def test_flat(loss, flat):
+    assert signs.is_flat(loss, math.log(10)) is flat
+
+
+def test_lifeless():
+    rectifiers = (Rectifier("relu1", 8, 2), Rectifier("relu2", 16, 16))
+    dead = Heard(2.3, 64, rectifiers=rectifiers, spread=0.0)
+    assert signs.lifeless(dead, 1.0) == "in relu2, all 16 units are 0 for all 64 pictures"
+    one_lives = (Rectifier("relu2", 16, 15),)
+    assert signs.lifeless(Heard(2.3, 64, rectifiers=one_lives, spread=0.1), 1.0) == ""
+    same = Heard(2.3, 64, rectifiers=one_lives, spread=2e-4)
+    assert signs.lifeless(same, 0.3) == "its scores differ by 0.0002 between 64 pictures, by 0.3 before"
+    assert signs.lifeless(same, 0.1) == ""
+    assert signs.lifeless(Heard(2.3, 4, rectifiers=rectifiers, spread=0.0), 1.0) == ""  # four may well be alike
+    assert signs.lifeless(heard(gradients=(0.0, 0.0, 1e-9)), 0.0) == "2 of its 3 layers get no gradient"
+    assert signs.lifeless(heard(gradients=(0.0, 1e-9)), 0.0) == ""

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 
 import pytest
 
+import torchbeam
 from torchbeam.errors import DataError, OutputError, SettingError
 from torchbeam.jobs.runfolder import again, run_folder
 from torchbeam.jobs.tensorboard import write_events
@@ -123,10 +124,39 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
         write_events(run.path)
 
 
-def test_without_the_package_the_remedy_is_named(tmp_path, monkeypatch):
+@needs_tensorboard
+def test_train_and_resume_write_them_where_they_are_asked_to(tmp_path, call):
+    out = tmp_path / "run"
+    told = ["--net", "INPUT -> FC", "--lr", "0.05", "--precision", "fp32", "--epochs", "2", "--out", out]
+    assert call("train", "digits", *told, "--tensorboard").returncode == 0
+    assert json.loads((out / "config.json").read_text())["tensorboard"] == {"value": True, "origin": "flag"}
+    first = read_back(out / "tensorboard")
+    assert [step for step, _ in first["loss/training"]] == [1, 2] and "score/test" in first
+    assert call("resume", out, "--lr", "0.01", "--epochs", "3").returncode == 0
+    assert [step for step, _ in read_back(out / "tensorboard")["loss/training"]] == [1, 2, 3]
+    assert call("resume", out, "--lr", "0.01", "--epochs", "4", "--no-tensorboard").returncode == 0
+    assert [step for step, _ in read_back(out / "tensorboard")["loss/training"]] == [1, 2, 3]
+
+
+@pytest.fixture
+def missing(monkeypatch):
+    """As where it is not installed."""
     for name in [name for name in sys.modules if name.startswith("torch.utils.tensorboard")]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setitem(sys.modules, "tensorboard", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+
+
+def test_a_missing_package_is_told_before_anything_is_read(tmp_path, missing, run):
+    with pytest.raises(SettingError, match="need the package tensorboard"):
+        torchbeam.train(tmp_path / "nothing here", tensorboard=True, out=tmp_path / "run", show=False)
+    assert not (tmp_path / "run").exists()
+    before = (run / "log.jsonl").read_bytes()
+    with pytest.raises(SettingError, match="need the package tensorboard"):
+        torchbeam.resume(run, lr=0.01, tensorboard=True, show=False)
+    assert (run / "log.jsonl").read_bytes() == before
+
+
+def test_without_the_package_the_remedy_is_named(tmp_path, missing):
     with pytest.raises(SettingError, match="event files need the package tensorboard") as caught:
         write_events(tmp_path)
     assert "pip install torchbeam[tensorboard]" in str(caught.value)

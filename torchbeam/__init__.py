@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from torchbeam.jobs.preview import preview as preview
     from torchbeam.jobs.resume import resume as resume
     from torchbeam.jobs.train import train as train
+    from torchbeam.jobs.transfer import transfer as transfer
     from torchbeam.jobs.zoo import zoo as zoo
     from torchbeam.network.build import build as build
 
@@ -46,6 +47,7 @@ PUBLIC = {
     "resume": "torchbeam.jobs.resume",
     "save_model": "torchbeam.jobs.predict",
     "train": "torchbeam.jobs.train",
+    "transfer": "torchbeam.jobs.transfer",
     "write": "torchbeam.design.notation",
     "zoo": "torchbeam.jobs.zoo",
 }

@@ -25,6 +25,7 @@ VERBS = {
     "zoo": ("torchbeam.cli.zoo", "list the named networks with their numbers"),
     "check": ("torchbeam.cli.check", "find what is wrong with pictures and labels before training"),
     "train": ("torchbeam.cli.train", "train a classifier on pictures and measure it"),
+    "transfer": ("torchbeam.cli.transfer", "carry a pretrained network over to your pictures"),
     "resume": ("torchbeam.cli.resume", "go on with a run that was stopped, from the very step"),
     "evaluate": ("torchbeam.cli.evaluate", "measure a model file on labelled pictures"),
     "predict": ("torchbeam.cli.predict", "say what pictures show"),

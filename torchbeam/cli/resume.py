@@ -17,6 +17,14 @@ def run(
     lr: Annotated[
         float | None, typer.Option(help="the rate to go on with; a finished run needs it", show_default=False)
     ] = None,
+    tensorboard: Annotated[
+        bool | None,
+        typer.Option(
+            "--tensorboard/--no-tensorboard",
+            help="write event files into RUN/tensorboard [as the run began]",
+            show_default=False,
+        ),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print summary.json on stdout")] = False,
 ) -> None:
     """Go on with a run that was stopped, from the very step, to the same bits as if it never had been.
@@ -25,4 +33,4 @@ def run(
     torchbeam resume runs/digits-1
     torchbeam resume runs/digits-1 --epochs 40
     """
-    say(torchbeam.resume(run_folder, epochs=epochs, lr=lr), json)
+    say(torchbeam.resume(run_folder, epochs=epochs, lr=lr, tensorboard=tensorboard), json)

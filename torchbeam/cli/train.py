@@ -57,7 +57,8 @@ def run(
         str | None, typer.Option(help="the most it may hold of decoded pictures, or none [50 GB]", show_default=False)
     ] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="settings tried together on one data set: mnist", show_default=False)
+        str | None,
+        typer.Option(help="settings tried together on one data set: mnist, fashion-mnist, cifar10", show_default=False),
     ] = None,
     time: Annotated[
         str | None, typer.Option(help="as in 60s, 5m, 2h: the whole run's, in place of --epochs", show_default=False)
@@ -104,6 +105,9 @@ def run(
     state_every: Annotated[
         str | None, typer.Option(help="between two states on disk, for resume [15s]", show_default=False)
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="write event files into RUN/tensorboard at the end")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print summary.json on stdout")] = False,
 ) -> None:
     """Train a classifier on pictures, and measure it on pictures it has not seen.
@@ -149,5 +153,6 @@ def run(
         precision=precision,
         compile=compile,
         state_every=state_every,
+        tensorboard=tensorboard,
     )
     say(trained, json)

@@ -109,7 +109,7 @@ class Shelf:
                 pixels = self.store.get(self.data.digests[sample])
             if pixels is None:
                 pixels = self.decoded(sample)
-                if self.store is not None and self.dear[sample] and _unchanged(self.data, sample):
+                if self.store is not None and self.dear[sample] and unchanged(self.data, sample):
                     new.append((self.data.digests[sample], pixels))
             if self.block is not None and self.held[sample] is None:
                 pixels = self.held[sample] = self._in_block(sample, pixels)
@@ -128,14 +128,24 @@ class Shelf:
 
 
 class Fixed:
-    """Each picture scaled and cut once. In memory where they fit, filled as they are first asked for."""
+    """Each picture scaled and cut once. In memory where they fit, filled as they are first asked for.
 
-    def __init__(self, data: Data, volume: Volume, kept: Kept, shown: float = 1.0, memory: int = MEMORY) -> None:
+    sizing: how, where that is not to cover the volume and show so much of it."""
+
+    def __init__(
+        self,
+        data: Data,
+        volume: Volume,
+        kept: Kept,
+        shown: float = 1.0,
+        memory: int = MEMORY,
+        sizing: Preprocessing | None = None,
+    ) -> None:
         zeros = (0.0,) * volume.channels
         self.data = data
-        self.sizing = Preprocessing(volume.width, volume.height, volume.channels, zeros, zeros, shown)
+        self.sizing = sizing or Preprocessing(volume.width, volume.height, volume.channels, zeros, zeros, shown)
         sizes = [(volume.width, volume.height)] * len(data.records)
-        self.shelf = Shelf(data, f"{volume}-cover-{shown:g}", sizes, volume.channels, kept, 0, self._decoded)
+        self.shelf = Shelf(data, f"{volume}-{_told(self.sizing)}", sizes, volume.channels, kept, 0, self._decoded)
         shape = (len(data.records), volume.channels, volume.height, volume.width)
         self.have = np.zeros(len(data.records), np.bool_)
         self.held = torch.from_numpy(empty(shape)) if bytes_held(data, volume, memory) else None
@@ -159,6 +169,18 @@ class Fixed:
     def _decoded(self, sample: int) -> NDArray[np.uint8]:
         picture = self.data.image(sample, self.sizing.least)
         return np.ascontiguousarray(self.sizing.pixels(picture).transpose(1, 2, 0))
+
+
+def fixed_for(data: Data, preprocessing: Preprocessing, kept: Kept) -> Fixed:
+    """Each picture as a model's preprocessing brings it to size."""
+    volume = Volume(preprocessing.depth, preprocessing.height, preprocessing.width)
+    return Fixed(data, volume, kept, sizing=preprocessing)
+
+
+def _told(sizing: Preprocessing) -> str:
+    """What a folder of pictures sized so is called."""
+    how = f"cover-{sizing.shown:g}" if sizing.short is None else f"short-{sizing.short}"
+    return how if sizing.filter == "bilinear" else f"{how}-{sizing.filter}"
 
 
 class Roomy:
@@ -243,7 +265,7 @@ def opened(data: Data, sizing: str, kept: Kept, bytes_N: NDArray[np.int64], dear
     return None
 
 
-def _unchanged(data: Data, sample: int) -> bool:
+def unchanged(data: Data, sample: int) -> bool:
     """Whether a picture's file is the one that was looked at: not touched since then, or of the same content."""
     number = data.numbers[sample]
     try:

@@ -15,14 +15,25 @@ from torch import Tensor
 from torchbeam.design.volume import Volume
 from torchbeam.errors import ModelFileError
 
+FILTERS = {
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """The picture is scaled (bilinear, antialiased) until it just covers width x height, its middle cut out,
+    """The picture is scaled (by `filter`, antialiased) until it just covers width x height, its middle cut out,
     made grey (depth 1) or RGB (depth 3), divided by 255, less `mean`, over `std` (one number a channel).
 
     shown: the share of the covered width and height that is cut out; 0.875 is ImageNet's 224 from a short side
     of 256.
+
+    short: for published weights, whose pictures were brought to size in two steps: the short side to so many pixels,
+    the long one rounded down, and then the middle cut out at whole pixels, bit for bit as torchvision's Resize and
+    CenterCrop do. None: in one step, which keeps to the middle to a fraction of a pixel; `shown` then says how much.
+    filter: how pixels are interpolated, one of FILTERS, antialiased.
     """
 
     width: int
@@ -31,18 +42,24 @@ class Preprocessing:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     shown: float = 1.0
+    short: int | None = None
+    filter: str = "bilinear"
 
     def pixels(self, picture: Image.Image) -> NDArray[np.uint8]:
         """The picture at the network's size, shape (depth, height, width), 0 to 255."""
         fitted = in_depth(picture, self.depth)
-        if fitted.size != (self.width, self.height) or self.shown < 1:
-            fitted = _cover(fitted, self.width, self.height, self.shown)
+        if self.short is not None:
+            fitted = _two_steps(fitted, self.width, self.height, self.short, FILTERS[self.filter])
+        elif fitted.size != (self.width, self.height) or self.shown < 1:
+            fitted = _cover(fitted, self.width, self.height, self.shown, FILTERS[self.filter])
         array = np.array(fitted)
         return array[None] if self.depth == 1 else np.ascontiguousarray(array.transpose(2, 0, 1))
 
     @property
     def least(self) -> tuple[int, int]:
         """(width, height) that a picture must have for nothing to be lost; a larger one may come reduced."""
+        if self.short is not None:
+            return self.short, self.short
         return math.ceil(self.width / self.shown), math.ceil(self.height / self.shown)
 
     def normalise(self, pixels_NCHW: Tensor) -> Tensor:
@@ -53,7 +70,7 @@ class Preprocessing:
         """As it is kept in the model file."""
         return {
             "decode": "upright, 8 bits, alpha on white",
-            "resize": "cover, bilinear",
+            "resize": f"{'cover' if self.short is None else 'short side, then cut'}, {self.filter}",
             "crop": "centre",
         } | asdict(self)
 
@@ -68,7 +85,13 @@ def from_json(kept: dict[str, Any]) -> Preprocessing:
             tuple(float(value) for value in kept["mean"]),
             tuple(float(value) for value in kept["std"]),
             float(kept.get("shown", 1.0)),
+            None if kept.get("short") is None else int(kept["short"]),
+            str(kept.get("filter", "bilinear")),
         )
+        if found.filter not in FILTERS:
+            raise ValueError(f"filter is {found.filter}, not one of {', '.join(FILTERS)}")
+        if found.short is not None and found.short < max(found.width, found.height):
+            raise ValueError(f"short is {found.short}, less than the {found.width}x{found.height} that are cut out")
         if not 0 < found.shown <= 1:
             raise ValueError(f"shown is {found.shown}, which is no share of a picture")
         if not len(found.mean) == len(found.std) == found.depth:
@@ -147,11 +170,31 @@ def in_depth(picture: Image.Image, depth: int) -> Image.Image:
     return picture if picture.mode == mode else picture.convert(mode)
 
 
-def _cover(picture: Image.Image, width: int, height: int, shown: float) -> Image.Image:
+def _cover(picture: Image.Image, width: int, height: int, shown: float, filter: Image.Resampling) -> Image.Image:
     """The middle of the picture of the wanted shape, scaled to the wanted size in one step."""
     scale = min(picture.width / width, picture.height / height) * shown
     # The products may exceed the picture by a rounding error, which resize would refuse.
     cut_width, cut_height = min(width * scale, picture.width), min(height * scale, picture.height)
     left, top = (picture.width - cut_width) / 2, (picture.height - cut_height) / 2
     box = (left, top, left + cut_width, top + cut_height)
-    return picture.resize((width, height), Image.Resampling.BILINEAR, box=box)
+    return picture.resize((width, height), filter, box=box)
+
+
+# A picture longer than this many of its short sides loses its ends before it is scaled: those of one pixel by
+# millions, with a short side of 256, would not fit into memory.
+LONGEST = 16
+
+
+def _two_steps(picture: Image.Image, width: int, height: int, short: int, filter: Image.Resampling) -> Image.Image:
+    """The picture with that short side, the long one rounded down, and then its middle at whole pixels, halves rounded
+    to even: bit for bit what torchvision's Resize and CenterCrop make of it."""
+    least = min(picture.size)
+    if max(picture.size) > LONGEST * least:
+        picture = _middle(picture, min(picture.width, LONGEST * least), min(picture.height, LONGEST * least))
+    whole = (short * picture.width // least, short * picture.height // least)
+    return _middle(picture if picture.size == whole else picture.resize(whole, filter), width, height)
+
+
+def _middle(picture: Image.Image, width: int, height: int) -> Image.Image:
+    left, top = round((picture.width - width) / 2), round((picture.height - height) / 2)
+    return picture.crop((left, top, left + width, top + height))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import torch
 
+from torchbeam.design.volume import Volume
 from torchbeam.jobs.progress import Progress
 from torchbeam.jobs.settings import Setting, lr_for
 from torchbeam.jobs.work import Work
@@ -13,6 +14,7 @@ from torchbeam.learn.doctor import examine
 from torchbeam.learn.plan import Plan
 from torchbeam.learn.promise import Rehearsal, promised, rehearse
 from torchbeam.learn.rate import RangeTest, range_test
+from torchbeam.learn.views import Views
 from torchbeam.report.ratecurve import rate_curve
 
 # Of a run that ends by the clock: seconds kept for the model file, the result and the report.
@@ -22,24 +24,35 @@ STEPS_A_SECOND = 5
 
 
 def chosen(work: Work, progress: Progress) -> Work:
+    """As `_chosen`; behind a frozen part all is measured on what is trained, and carried back to the whole."""
+    made = _chosen(work.inner, work.volume, progress)
+    if work.behind is None:
+        return made
+    measured = made.objective
+    plan = replace(work.objective.plan, lr=measured.plan.lr, seconds=measured.plan.seconds)
+    return replace(work, settings=made.settings, objective=replace(work.objective, way=measured.way, plan=plan))
+
+
+def _chosen(work: Work, volume: Volume, progress: Progress) -> Work:
     """The work with its way, its rate and, where it ends by the clock, the seconds that training has; told on the
     screen, and kept in the settings with the figures behind them."""
-    work, way = _with_way(work, progress)
+    work, way = _with_way(work, volume, progress)
     step = None if not way.way.compiled else way.step_seconds
-    rehearsal = rehearse(work.network, work.objective, work.parts.training, work.parts.validation, step)
+    views = Views(work.settings["views"].value)
+    rehearsal = rehearse(work.network, work.objective, work.parts.training, work.parts.validation, step, views)
     work = _with_seconds(work, rehearsal)
     work = _with_rate(work, rehearsal, progress)
     _examined(work, progress)
     return _with_promise(work, rehearsal, progress)
 
 
-def _with_way(work: Work, progress: Progress) -> tuple[Work, Chosen]:
+def _with_way(work: Work, volume: Volume, progress: Progress) -> tuple[Work, Chosen]:
     plan, settings, device = work.objective.plan, work.settings, work.objective.device
     per_epoch = len(work.parts.training)
     expected = plan.epochs * per_epoch if plan.seconds is None else int(plan.seconds * STEPS_A_SECOND)
     found = choose_way(
         work.network,
-        work.book.input,
+        volume,
         min(plan.batch_size, len(work.parts.training.samples)),
         device,
         expected,
@@ -106,14 +119,17 @@ def _examined(work: Work, progress: Progress) -> None:
     batch = next(training.epoch(plan.seed, 1))
     way = replace(work.objective.way, compiled=False)
     for finding in examine(work.network, replace(work.objective, way=way), batch, len(work.data.classes), steps):
+        if finding.kind == "inputs" and work.objective.maps:
+            continue  # maps are not meant to be normalised
         work.folder.log("finding", finding.to_json())
         progress.finding(finding)
 
 
 def _afterwards(work: Work, rehearsal: Rehearsal) -> float:
-    """Seconds after the last step: validation twice more, test once, the model file and the report."""
-    each = rehearsal.evaluation_seconds / max(1, len(work.parts.validation.samples))
-    return RESERVE + each * (2 * len(work.parts.validation.samples) + len(work.parts.testing.samples))
+    """Seconds after the last step: validation as the loop looks at it and as the result does, test once, the model file
+    and the report."""
+    held, tested = len(work.parts.validation.samples), len(work.parts.testing.samples)
+    return RESERVE + rehearsal.evaluation_seconds + rehearsal.result_seconds * (held + tested) / max(1, held)
 
 
 def _with_promise(work: Work, rehearsal: Rehearsal, progress: Progress) -> Work:

@@ -7,10 +7,9 @@ from typing import Any
 from torchbeam.data.batches import batches
 from torchbeam.data.groups import joined
 from torchbeam.data.load import Data, load_data
-from torchbeam.data.pixels import Fixed, Kept
+from torchbeam.data.pixels import Kept, fixed_for
 from torchbeam.data.records import PARTS, UNLABELLED, Skipped
 from torchbeam.data.split import Split, read_csv, split
-from torchbeam.design.volume import Volume
 from torchbeam.errors import DataError, SettingError
 from torchbeam.heap import keep_freed
 from torchbeam.jobs.predict import Model, load_model
@@ -103,7 +102,7 @@ def evaluate(
     run = None if isinstance(model, Model) else Path(model)
     chosen, indices, origin, warning = _choose(part, loaded, ready, run)
     size = ready.preprocessing
-    pixels = Fixed(loaded, Volume(size.depth, size.height, size.width), Kept(cache), size.shown)
+    pixels = fixed_for(loaded, size, Kept(cache))
     parts = ["" for _ in loaded.records]
     for index in indices:
         parts[index] = chosen

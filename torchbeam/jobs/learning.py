@@ -1,6 +1,7 @@
 """A prepared run, learnt and measured: the loop's records read, the best model and the state kept, the result told."""
 
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
@@ -10,18 +11,23 @@ import torch
 
 from torchbeam.design.notation import write
 from torchbeam.errors import TorchbeamError
+from torchbeam.jobs.alone import alone
 from torchbeam.jobs.predict import Model, load_model, save_model
 from torchbeam.jobs.progress import Progress
+from torchbeam.jobs.runfolder import RunFolder
+from torchbeam.jobs.settings import Setting
 from torchbeam.jobs.stopping import Stopping
+from torchbeam.jobs.tensorboard import write_events
 from torchbeam.jobs.trained import Trained
 from torchbeam.jobs.tuning import seconds_of
-from torchbeam.jobs.work import Work, provenance
+from torchbeam.jobs.work import Work, learner_for, provenance
 from torchbeam.learn.checkpoint import State, save
 from torchbeam.learn.doctor import Doctor
 from torchbeam.learn.evaluate import Evaluation, evaluate_outputs, outputs_of, worst_mistakes
 from torchbeam.learn.learner import Learner, Step
 from torchbeam.learn.loop import Epoch, Lowered, Record, learn
-from torchbeam.learn.signs import Finding
+from torchbeam.learn.rate import RangeTest
+from torchbeam.learn.signs import Finding, blind_loss
 from torchbeam.learn.views import Views
 from torchbeam.network.modelfile import tensors_digest
 from torchbeam.report.figures import first_filters
@@ -65,29 +71,48 @@ def _rank(epoch: Epoch) -> tuple[float, float]:
 
 def run(work: Work, progress: Progress, state: State | None = None) -> Trained:
     """Learn to the end of the plan, from the state where there is one; keep the best, measure it, tell it."""
-    place, threads = work.objective.device, torch.get_num_threads()
+    threads = torch.get_num_threads()
     try:
-        return _run(work, progress, state, place)
+        story, last = _sitting(work, progress, state)
+        return _measured(work, story, last)
     finally:
         torch.set_num_threads(threads)  # the way's are this run's alone
 
 
-def _run(work: Work, progress: Progress, state: State | None, place: torch.device) -> Trained:
+def learnt(work: Work, progress: Progress) -> Story:
+    """Learn to the end of the plan, keeping the best; nothing is measured on the test part."""
+    threads = torch.get_num_threads()
+    try:
+        with alone(work.folder.path):
+            return _sitting(work, progress, None)[0]
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _sitting(work: Work, progress: Progress, state: State | None) -> tuple[Story, str]:
+    """(the epochs, the digest of the last weights) of a run that learns to its end."""
+    place = work.objective.device
     with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
         learner, story = learner_of(work, state)
         _learnt(work, learner, story, progress)
-    last = tensors_digest(learner.network.state_dict())
+    last = tensors_digest(work.network.state_dict())
     work.folder.log("end", {"steps": learner.step, "weights_sha256": last})
-    return _measured(work, story, last)
+    return story, last
 
 
 def learner_of(work: Work, state: State | None) -> tuple[Learner, Story]:
     """The network in training as it was left, or as it begins."""
-    parts, task, plan = work.parts, work.objective.task, work.objective.plan
+    parts, task, plan = work.inner.parts, work.objective.task, work.objective.plan
+    weights: tuple[float, ...] = getattr(task, "weights", ())
     doctor = Doctor(
-        len(work.data.classes), plan.lr, parts.training, parts.validation, weighted=bool(getattr(task, "weights", ()))
+        len(work.data.classes),
+        plan.lr,
+        parts.training,
+        parts.validation,
+        weighted=bool(weights),
+        blind=blind_loss(work.data.counts("train"), work.settings["label_smoothing"].value, weights),
     )
-    learner = Learner(work.network, work.objective, len(parts.training), doctor)
+    learner = learner_for(work, doctor)
     if state is None:
         return learner, Story()
     learner.restore(state)
@@ -104,7 +129,7 @@ def _learnt(work: Work, learner: Learner, story: Story, progress: Progress) -> N
         work.network, work.design, work.data.classes, work.objective.preprocessing, provenance(work), {}, views
     )
     every = seconds_of(work.settings["state_every"].value)
-    records = learn(learner, work.parts.training, work.parts.validation)
+    records = learn(learner, work.inner.parts.training, work.inner.parts.validation)
     kept = time.monotonic()
     try:
         with progress, Stopping() as stopping:
@@ -167,8 +192,15 @@ def _left(
         save(work.folder.state, state_of(learner, story, work))
         why = str(error).splitlines()[0] if isinstance(error, TorchbeamError) else type(error).__name__
         work.folder.log("stopped", {"why": why, "epochs": len(story.epochs), "step": learner.step})
+        _draw(work)
     if work.folder.model.exists():
         progress.stopped(work.folder.model, story.best, work.folder.path if stopped else None)
+
+
+def _draw(work: Work) -> None:
+    """The log as event files, where they are wanted."""
+    if "tensorboard" in work.settings and work.settings["tensorboard"].value:
+        write_events(work.folder.path)
 
 
 def _measured(work: Work, story: Story, weights: str) -> Trained:
@@ -179,14 +211,16 @@ def _measured(work: Work, story: Story, weights: str) -> Trained:
     folder, data, place = work.folder, work.data, work.objective.device
     proven = load_model(folder.path, str(place))
     majority = data.classes.index(work.majority)
+    way = work.objective.way.exact
+    way.ready(proven.network, place)
 
     def outputs(part: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        return outputs_of(proven.network, part, proven.preprocessing, place, views=proven.views)
+        return outputs_of(proven.network, part, proven.preprocessing, place, way=way, views=proven.views)
 
     on_validation = evaluate_outputs(*outputs(work.parts.validation), data.classes, majority)
     scores, labels = outputs(work.parts.testing)
     on_test = evaluate_outputs(scores, labels, data.classes, majority)
-    metrics = {"test": _headline(on_test), "validation": _headline(on_validation), "best_epoch": story.best.epoch}
+    metrics = {"test": headline(on_test), "validation": headline(on_validation), "best_epoch": story.best.epoch}
     save_model(replace(proven, metrics=metrics), folder.model)
     trained = Trained(
         out=folder.path,
@@ -203,7 +237,7 @@ def _measured(work: Work, story: Story, weights: str) -> Trained:
         weights_sha256=weights,
     )
     folder.write_json("summary.json", trained.to_json())
-    folder.log("test", _headline(on_test))
+    folder.log("test", headline(on_test))
     testing = work.parts.testing
     mistakes = tuple(
         Shown(data.image(int(testing.samples[bad.index]), (PICTURE_PIXELS, PICTURE_PIXELS)), bad)
@@ -211,6 +245,7 @@ def _measured(work: Work, story: Story, weights: str) -> Trained:
     )
     filters = first_filters(proven.network, work.book)
     folder.write("report.html", page(_told(trained, work, mistakes, filters)))
+    _draw(work)
     return trained
 
 
@@ -229,10 +264,41 @@ def _told(trained: Trained, work: Work, mistakes: tuple[Shown, ...], filters: tu
         validation=trained.validation,
         mistakes=mistakes,
         filters=filters,
+        way=_way_of(work),
+        rate=_rate_of(work.settings["lr"]),
+        findings=_findings(work.folder),
     )
 
 
-def _headline(evaluation: Evaluation) -> dict[str, Any]:
+def _way_of(work: Work) -> str:
+    """The way of computing and why it was taken, as far as config.json tells."""
+    why = work.settings["way"].why if "way" in work.settings else None
+    return str(work.objective.way) if why is None else str(why["reason"])
+
+
+def _rate_of(lr: Setting) -> RangeTest | None:
+    """The range test that a rate is from."""
+    if lr.why is None or "rates" not in lr.why:
+        return None
+    numbers = (tuple(map(float, lr.why[name])) for name in ("rates", "losses", "smoothed"))
+    return RangeTest(*numbers, chosen=float(lr.why["chosen"]), reason=str(lr.why["reason"]))
+
+
+def _findings(folder: RunFolder) -> tuple[Finding, ...]:
+    """What the doctor found, over all sittings, the first of each kind: a resumed run finds again, and training what
+    was seen before it."""
+    found: dict[str, Finding] = {}
+    for line in (folder.path / "log.jsonl").read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(ValueError):  # a line that was cut off by a kill
+            event = json.loads(line)
+            if event["event"] == "finding":
+                told = {name: event[name] for name in ("kind", "text", "remedy", "epoch", "step")}
+                found.setdefault(event["kind"], Finding(**told))
+    return tuple(found.values())
+
+
+def headline(evaluation: Evaluation) -> dict[str, Any]:
+    """What a model file and the log say of a result."""
     return {
         "accuracy": evaluation.accuracy,
         "n": evaluation.n,

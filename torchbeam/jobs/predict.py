@@ -27,6 +27,7 @@ from torchbeam.learn import device as devices
 from torchbeam.learn.views import ALONE, VIEWS, Views, scores
 from torchbeam.network import modelfile
 from torchbeam.network.build import build
+from torchbeam.network.carried import carried
 
 Given = str | Path | Image.Image | NDArray[np.uint8]
 BATCH = 64
@@ -79,7 +80,8 @@ class Predictions:
 class Model:
     """A trained network and all it takes to use it: design, classes in order, preprocessing, provenance, metrics.
 
-    views: of a picture, whose scores are averaged.
+    views: of a picture, whose scores are averaged. backbone: another library's network, on whose codes the design
+    stands, or ''.
     """
 
     network: nn.Module
@@ -89,6 +91,7 @@ class Model:
     provenance: dict[str, Any]
     metrics: dict[str, Any]
     views: Views = ALONE
+    backbone: str = ""
 
     def predict(self, pictures: Given | Sequence[Given], top: int = 5) -> Predictions:
         """Classify pictures: paths, folders of pictures, PIL pictures or arrays, one or many.
@@ -150,21 +153,26 @@ def load_model(path: str | Path, device: str = "cpu") -> Model:
     """
     path, place = Path(path), devices.choose(device)
     kept = modelfile.read(path)
-    design = parse(kept.notation)
-    with torch.device("meta"):  # a text may claim any size; memory is taken only for tensors that are there
-        network = build(design)
+    design, preprocessing = parse(kept.notation), from_json(kept.preprocessing)
+    network = _network(kept.backbone, design, preprocessing)
     try:
         network.load_state_dict(kept.tensors, assign=True)
     except RuntimeError as error:
         raise ModelFileError(
             f"{path}: its tensors do not belong to its network", got=str(error).splitlines()[-1].strip()
         ) from None
-    preprocessing = from_json(kept.preprocessing)
     views = _views(path, str(kept.preprocessing.get("views", "none")))
-    model = Model(network, design, kept.classes, preprocessing, kept.provenance, kept.metrics, views)
+    model = Model(network, design, kept.classes, preprocessing, kept.provenance, kept.metrics, views, kept.backbone)
     modelfile.replay(path, kept.proofs, lambda picture: _scores_of(model, picture))
     network.to(place)
     return model
+
+
+def _network(backbone: str, design: Design, preprocessing: Preprocessing) -> nn.Module:
+    if backbone:
+        return carried(backbone, preprocessing.width, design)
+    with torch.device("meta"):  # a text may claim any size; memory is taken only for tensors that are there
+        return build(design, init=None)
 
 
 def _views(path: Path, name: str) -> Views:
@@ -178,7 +186,7 @@ def _views(path: Path, name: str) -> Views:
 def save_model(model: Model, path: str | Path) -> None:
     """Write a model file, with its proofs, whole or not at all. Raises OutputError or OutOfRoom."""
     network = copy.deepcopy(model.network).cpu()
-    on_cpu = Model(network, model.design, model.classes, model.preprocessing, {}, {}, model.views)
+    on_cpu = Model(network, model.design, model.classes, model.preprocessing, {}, {}, model.views, model.backbone)
     proofs = tuple(modelfile.Proof(picture, tuple(_scores_of(on_cpu, picture))) for picture in drawn_pictures())
     kept = modelfile.ModelFile(
         tensors=on_cpu.network.state_dict(),
@@ -188,6 +196,7 @@ def save_model(model: Model, path: str | Path) -> None:
         provenance=model.provenance,
         metrics=model.metrics,
         proofs=proofs,
+        backbone=model.backbone,
     )
     modelfile.write(Path(path), kept)
 

@@ -53,6 +53,13 @@ class Progress:
 
     def understood(self, data: Data, book: Ledger, text: str, notes: list[str]) -> None:
         """What the run is about: data, split, network."""
+        self.looked_at(data, notes)
+        for line in text.splitlines():
+            self.screen.note(f"  {line}")
+        self.screen.note(f"  {book.parameters:,} parameters, {book.macs:,} multiply-accumulates a picture\n")
+
+    def looked_at(self, data: Data, notes: list[str]) -> None:
+        """The data and its parts, and what is to be said of them."""
         where = f" from {data.root}" if data.root else ""
         shade = "grey" if data.grey else "colour"
         sizes = set(data.sizes)
@@ -72,9 +79,6 @@ class Progress:
             if len(data.skipped) > SKIPPED_SHOWN:
                 self.screen.note(f"    and {len(data.skipped) - SKIPPED_SHOWN:,} more, listed in log.jsonl")
         self.screen.note("")
-        for line in text.splitlines():
-            self.screen.note(f"  {line}")
-        self.screen.note(f"  {book.parameters:,} parameters, {book.macs:,} multiply-accumulates a picture\n")
 
     def planned(self, plan: Plan, device: str, promise: Promise) -> None:
         """How it will learn, and how long that takes."""

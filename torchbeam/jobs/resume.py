@@ -14,51 +14,78 @@ from torchbeam.design.ledger import ledger
 from torchbeam.design.notation import parse
 from torchbeam.errors import DataError, SettingError, StateError
 from torchbeam.heap import keep_freed
+from torchbeam.jobs.alone import alone
 from torchbeam.jobs.learning import run
 from torchbeam.jobs.memory import out_of_memory
+from torchbeam.jobs.places import found
 from torchbeam.jobs.progress import Progress
 from torchbeam.jobs.runfolder import RunFolder, again
-from torchbeam.jobs.settings import Setting, plan_of
+from torchbeam.jobs.settings import Setting, plan_of, starts_from_weights
+from torchbeam.jobs.tensorboard import package
 from torchbeam.jobs.train import write_config
 from torchbeam.jobs.trained import Trained
-from torchbeam.jobs.work import Work, network_of, objective_of, parts_of, preprocessing_of, task_of
+from torchbeam.jobs.work import Work, network_of, objective_of, parts_of, preprocessing_of, task_of, with_maps
 from torchbeam.learn import device as devices
 from torchbeam.learn.checkpoint import State, load
 from torchbeam.learn.course import Course
+from torchbeam.learn.learner import network_in
 from torchbeam.learn.plan import Plan
 
 
-def resume(run_folder: str | Path, *, epochs: int | None = None, lr: float | None = None, show: bool = True) -> Trained:
+def resume(
+    run_folder: str | Path,
+    *,
+    epochs: int | None = None,
+    lr: float | None = None,
+    tensorboard: bool | None = None,
+    show: bool = True,
+) -> Trained:
     """Go on with a run that was stopped, from the step it stopped at; nothing is measured or chosen again.
 
     epochs: a new number of them, more than are done; from here the schedule is planned anew, beginning at the rate
     the run has now. lr: that rate instead; a run that is finished goes on only with it. The pictures must be those
-    the run began with.
+    the run began with; where the path to them is not there from the working directory, that of where the run began
+    is taken. tensorboard: event files at the end; None for as the run began.
     Raises SettingError for what would be ignored, DataError where the pictures changed, StateError where no state
-    can be read, and what `train` raises.
+    can be read, OutputError where another process is learning in the folder, and what `train` raises.
     """
-    progress = Progress(show)
-    folder = again(Path(run_folder))
-    settings, place = _settings(folder)
+    with alone(Path(run_folder)):
+        return _resumed(again(Path(run_folder)), epochs, lr, tensorboard, Progress(show))
+
+
+def _resumed(
+    folder: RunFolder, epochs: int | None, lr: float | None, tensorboard: bool | None, progress: Progress
+) -> Trained:
+    settings, typed = _settings(folder)
+    if tensorboard is not None:
+        settings["tensorboard"] = Setting(tensorboard, "flag")
+    if "tensorboard" in settings and settings["tensorboard"].value:
+        package()
     state, note = _state(folder)
     if note:
         progress.screen.note(f"note: {note}")
+    if state is None and starts_from_weights(settings):
+        raise StateError(
+            f"the run in {folder.path} was stopped before it kept a state, and the weights it began with are not there",
+            remedy="start it again as it was started",
+        )
     course, settings = _planned(folder, settings, state, epochs, lr, progress)
+    place, excluded, cache = _places(settings, typed)
     progress.screen.note(f"reading {place}")
     keep_freed()
     data = load_data(
         place,
-        exclude=None if settings["exclude"].value is None else read_excluded(Path(settings["exclude"].value)),
+        exclude=None if excluded is None else read_excluded(Path(excluded)),
         group_by=settings["group_by"].value,
         split_from=folder.path / "split.csv",
-        cache=settings["cache"].value,
+        cache=cache,
         watch=progress.screen.watch,
     )
     _same(data, state, folder)
     data = replace(data, split=replace(data.split, origins=_origins(folder, data.split.origins)))
-    work = _work(folder, settings, data, state, progress)
+    work = _work(folder, settings | {"cache": Setting(cache, settings["cache"].origin)}, data, state, progress)
     if course is not None and state is not None:
-        write_config(folder, settings, place)
+        write_config(folder, settings, typed)
         state = State(state.tensors, state.told | {"course": course.to_json(), "lowered": 1.0})
     at = "the beginning: no state had been kept" if state is None else f"step {state.told['step']:,}"
     progress.screen.note(f"going on from {at}\n")
@@ -85,6 +112,18 @@ def _settings(folder: RunFolder) -> tuple[dict[str, Setting], str]:
         ) from None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StateError(f"{folder.path}/config.json cannot be read", got=f"{type(error).__name__}: {error}") from None
+
+
+def _places(settings: dict[str, Setting], typed: str) -> tuple[str, str | None, str | None]:
+    """Where the pictures, the list of those left out, and the cache are, from this working directory. Raises
+    DataError."""
+    places: dict[str, str] = settings["paths"].value if "paths" in settings else {}
+    excluded, cache = settings["exclude"].value, settings["cache"].value
+    return (
+        found("pictures", typed, places.get("data")),
+        excluded and found("exclude list", excluded, places.get("exclude")),
+        cache and (places.get("cache") or cache),
+    )
 
 
 def _state(folder: RunFolder) -> tuple[State | None, str]:
@@ -169,4 +208,9 @@ def _work(folder: RunFolder, settings: dict[str, Setting], data: Data, state: St
     objective = objective_of(settings, task, parts, preprocessing, place)
     with torch.random.fork_rng([place] if place.type == "cuda" else []):
         network = network_of(settings, design, objective, parts.training)
-    return Work(folder, settings, data, design, book, parts, objective, network)
+    work = Work(folder, settings, data, design, book, parts, objective, network)
+    if state is None or not starts_from_weights(settings):
+        return work
+    network.load_state_dict(network_in(state))
+    kept = settings["maps"].value if "maps" in settings else None
+    return work if kept is None else with_maps(work, progress.screen, kept)

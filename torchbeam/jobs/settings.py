@@ -203,8 +203,26 @@ def plan_of(settings: dict[str, Setting]) -> Plan:
         lookahead=value["lookahead"],
         augment=parse_augment(value["augment"]),
         workers=value["workers"],
+        rates=tuple((str(part), float(share)) for part, share in value.get("rates") or ()),
+        norms=value.get("norms") or "train",
         seconds=value.get("training_seconds") or (None if value["time"] is None else seconds_of(value["time"])),
     )
+
+
+def fine_tuning(start: Setting, rates: Setting, norms: Setting) -> dict[str, Setting]:
+    """The settings that a run has beside the others where it starts from given weights, as config.json can hold them.
+
+    start: what the weights are, told as {"backbone": name, "digest": SHA-256 of the tensors}; they themselves come from
+    whoever starts the run, and from its states when it goes on. rates, norms: as in Plan. Raises SettingError.
+    """
+    pairs = [[str(part), float(share)] for part, share in rates.value]
+    Plan(1, 1, 1.0, rates=tuple((part, share) for part, share in rates.value), norms=norms.value)
+    return {"start": start, "rates": replace(rates, value=pairs), "norms": norms}
+
+
+def starts_from_weights(settings: dict[str, Setting]) -> bool:
+    """Whether a run starts from given weights rather than from those its seed draws."""
+    return "start" in settings and settings["start"].value is not None
 
 
 def cache_bytes(told: str) -> int:

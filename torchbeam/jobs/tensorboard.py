@@ -35,7 +35,7 @@ def write_events(run: Path) -> Path:
     Raises SettingError where the package tensorboard is missing, DataError where there is no such log, OutputError or
     OutOfRoom where the files cannot be written.
     """
-    writer_of = _package().SummaryWriter
+    writer_of = package().SummaryWriter
     log, folder = run / "log.jsonl", run / FOLDER
     events = _events(log)
     began = log.stat().st_mtime - (events[-1]["at"] if events else 0.0)
@@ -51,7 +51,9 @@ def write_events(run: Path) -> Path:
     return folder
 
 
-def _package() -> ModuleType:
+def package() -> ModuleType:
+    """torch's module that writes event files. Raises SettingError where the package tensorboard is missing, which it
+    needs."""
     try:
         return import_module("torch.utils.tensorboard")
     except ImportError as error:

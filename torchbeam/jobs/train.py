@@ -15,9 +15,11 @@ from torchbeam.design.nets import Design
 from torchbeam.design.notation import write
 from torchbeam.design.volume import Fit
 from torchbeam.heap import keep_freed
+from torchbeam.jobs.alone import alone
 from torchbeam.jobs.chosen import chosen
 from torchbeam.jobs.learning import run
 from torchbeam.jobs.memory import check_memory, out_of_memory
+from torchbeam.jobs.places import absolute
 from torchbeam.jobs.progress import Progress
 from torchbeam.jobs.runfolder import RunFolder, check_free, run_folder
 from torchbeam.jobs.settings import (
@@ -30,6 +32,7 @@ from torchbeam.jobs.settings import (
     settle,
     what_was_made,
 )
+from torchbeam.jobs.tensorboard import package
 from torchbeam.jobs.trained import Trained
 from torchbeam.jobs.tuning import Tuning
 from torchbeam.jobs.work import (
@@ -81,6 +84,7 @@ def train(
     precision: str | None = None,
     compile: bool | None = None,
     state_every: str | None = None,
+    tensorboard: bool = False,
     show: bool = True,
 ) -> Trained:
     """Train a classifier on the pictures at `data` and measure it on the test part.
@@ -91,13 +95,13 @@ def train(
     `check` wrote. group_by: a regular expression; pictures whose paths give the same match stay in one part.
     split: the split.csv of an earlier run, whose rows stay where they were. cache, cache_size: the folder for what
     can be made again, and the most it may hold, as in '20GB'.
-    recipe: 'mnist', settings that were tried together. time: as in '5m', for all of
+    recipe: 'mnist', 'fashion-mnist' or 'cifar10', settings that were tried together. time: as in '5m', for all of
     the run, in place of epochs. optimiser: 'sgd', 'adamw' or 'muon'. lr: the peak rate; where neither it nor a recipe
     is given a range test picks one. clip: the gradient's largest norm. accumulate: batches to an update. ema,
     lookahead: averaged weights. class_weights: 'auto', 'none', 'root' or 'balanced'. init: 'he' or 'dirac'. whiten:
     the first layer whitens patches. views: 'none', 'mirror' or 'shift', whose scores are averaged in use.
     precision: 'auto', 'fp32', 'bf16' or 'fp16'. compile: by torch.compile; None where measuring decides.
-    state_every: as in '15s', between two states on disk.
+    state_every: as in '15s', between two states on disk. tensorboard: event files at the end, in RUN/tensorboard.
     show: progress on stderr. The best epoch is chosen on validation; every epoch's best is kept on disk, so that
     Ctrl-C leaves a model that can be used, and a state from which `resume` goes on.
     Raises Mistake for what the user can mend, Diverged when the loss is no longer a number, OutOfRoom.
@@ -142,6 +146,8 @@ def train(
         ),
     )
     place = check_told(told)
+    if tensorboard:
+        package()
     check_free(out)  # what can be refused at once is refused before the pictures are read
     progress = Progress(show)
     progress.screen.note(f"reading {data}")
@@ -155,6 +161,7 @@ def train(
         watch=progress.screen.watch,
     )
     settings = settle(told, loaded)
+    settings["tensorboard"] = Setting(tensorboard, "flag" if tensorboard else "default")
     design, notes = design_for(settings, loaded)
     settings |= what_was_made(settings, design, place)
     return _train(settings, loaded, design, notes, place, out, progress, begun)
@@ -178,31 +185,34 @@ def _train(
     check_batch_norm(book, len(loaded.split.indices("train")), plan.batch_size)
     progress.understood(loaded, book, write(design), [*notes, *([said] if said else [])])
     folder = replace(run_folder(out, name_of(loaded.place)), started=begun)
-    _write_beginning(folder, loaded)
-    try:
-        with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
-            parts = parts_of(settings, loaded, book)
-            objective = objective_of(settings, task, parts, preprocessing_of(book, parts, progress.screen), place)
-            network = network_of(settings, design, objective, parts.training)
-            work = Work(folder, settings, loaded, design, book, parts, objective, network)
-            work = chosen(work, progress)
-        write_config(folder, work.settings, loaded.place)
-        return run(work, progress)
-    except (RuntimeError, MemoryError) as error:
-        told = out_of_memory(error, plan)
-        if told is None:
-            raise
-        raise told from error
+    with alone(folder.path):
+        write_beginning(folder, loaded)
+        try:
+            with torch.random.fork_rng([place] if place.type == "cuda" else []):  # the caller's random numbers stay
+                parts = parts_of(settings, loaded, book)
+                objective = objective_of(settings, task, parts, preprocessing_of(book, parts, progress.screen), place)
+                network = network_of(settings, design, objective, parts.training)
+                work = Work(folder, settings, loaded, design, book, parts, objective, network)
+                work = chosen(work, progress)
+            write_config(folder, work.settings, loaded.place)
+            return run(work, progress)
+        except (RuntimeError, MemoryError) as error:
+            told = out_of_memory(error, plan)
+            if told is None:
+                raise
+            raise told from error
 
 
 def write_config(folder: RunFolder, settings: dict[str, Setting], place: str | Path) -> None:
-    """config.json: every value with its origin."""
-    config = {"data": {"value": str(place), "origin": "flag"}}
-    folder.write_json("config.json", config | {name: setting.to_json() for name, setting in settings.items()})
+    """config.json: every value with its origin. Paths stand in it as they were typed, and under `paths` from the root
+    of the disk."""
+    typed = {name: settings[name].value for name in ("exclude", "cache") if name in settings}
+    told = {"data": Setting(str(place), "flag"), "paths": Setting(absolute({"data": str(place)} | typed), "auto")}
+    folder.write_json("config.json", {name: setting.to_json() for name, setting in (told | settings).items()})
 
 
-def _write_beginning(folder: RunFolder, data: Data) -> None:
-    """What is known before anything is measured: split, classes, what was set aside."""
+def write_beginning(folder: RunFolder, data: Data) -> None:
+    """Write down what is known before anything is measured: split, classes, what was set aside."""
     folder.write("split.csv", to_csv(data.records, data.digests, data.classes, data.groups, data.split.parts))
     folder.write("classes.txt", "\n".join(data.classes) + "\n")
     folder.log(

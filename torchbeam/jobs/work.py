@@ -21,12 +21,17 @@ from torchbeam.data.preprocess import Preprocessing, measure
 from torchbeam.data.vocabulary import vocabulary_digest
 from torchbeam.design.ledger import Ledger
 from torchbeam.design.nets import Design
+from torchbeam.design.volume import Volume
 from torchbeam.jobs.runfolder import RunFolder
 from torchbeam.jobs.screen import Screen
 from torchbeam.jobs.seen import pack
-from torchbeam.jobs.settings import Setting, cache_bytes, plan_of
+from torchbeam.jobs.settings import Setting, cache_bytes, plan_of, starts_from_weights
 from torchbeam.jobs.tuning import weights_of
+from torchbeam.learn.doctor import Doctor
 from torchbeam.learn.evaluate import EVALUATION_BATCH
+from torchbeam.learn.finetune import check_rates, prepare_
+from torchbeam.learn.frozen import Behind, behind
+from torchbeam.learn.learner import Learner
 from torchbeam.learn.objective import Objective
 from torchbeam.learn.way import PLAIN, Way
 from torchbeam.network.build import build
@@ -50,7 +55,8 @@ class Parts:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """All that learning and measuring need."""
+    """All that learning and measuring need. behind: where the maps of a frozen part are kept, what is trained on
+    them; its modules are the network's own, which learns with it."""
 
     folder: RunFolder
     settings: dict[str, Setting]
@@ -60,6 +66,22 @@ class Work:
     parts: Parts
     objective: Objective
     network: nn.Module
+    behind: Behind | None = None
+
+    @property
+    def inner(self) -> "Work":
+        """What the training loop works on: all of it, or only what is behind the frozen part, on maps."""
+        if self.behind is None:
+            return self
+        training, validation = self.behind.parts
+        parts = replace(self.parts, training=training, validation=validation)
+        objective = self.behind.objective(self.objective)
+        return replace(self, network=self.behind.rest, objective=objective, parts=parts, behind=None)
+
+    @property
+    def volume(self) -> Volume:
+        """What goes into the network that is trained: pictures, or the frozen part's maps."""
+        return self.book.input if self.behind is None else self.behind.volume
 
     @property
     def majority(self) -> str:
@@ -111,15 +133,46 @@ def objective_of(
     return Objective(task, preprocessing, plan, PLAIN if way is None else Way(**way), place)
 
 
-def network_of(settings: dict[str, Setting], design: Design, objective: Objective, training: Batches) -> nn.Module:
-    """The network as it begins: a function of the settings and the training pictures."""
+def network_of(
+    settings: dict[str, Setting],
+    design: Design,
+    objective: Objective,
+    training: Batches,
+    given: nn.Module | None = None,
+) -> nn.Module:
+    """The network as it begins, made ready for its plan: a function of the settings and the training pictures.
+
+    given: where the run starts from given weights (see settings.fine_tuning), the network of this design that has them,
+    which is changed in place. Such a run that goes on gives none, and has its weights from its state.
+    """
     torch.manual_seed(objective.plan.seed)
-    network = build(design, settings["init"].value)
-    if settings["whiten"].value:
+    network = build(design, settings["init"].value) if given is None else given
+    if settings["whiten"].value and given is None and not starts_from_weights(settings):
         count = -(-min(WHITENED, len(training.samples)) // training.batch_size)
         pixels = torch.cat([batch.pixels_NCHW for batch in islice(training.epoch(objective.plan.seed, 0), count)])
         whiten_(network, objective.preprocessing.normalise(pixels)).requires_grad_(False)
+    check_rates(network, objective.plan.rates)
+    prepare_(network, objective.plan)
     return network
+
+
+def with_maps(work: Work, screen: Screen, precision: str | None = None) -> Work:
+    """The work with the maps of its frozen part kept in memory, where that can be; said on the screen and in the
+    setting 'maps', which a run that goes on gives back as `precision`. The network has its weights already."""
+    parts = (work.parts.training, work.parts.validation)
+    found = behind(work.network, work.objective, parts, precision=precision, watch=screen.watch)
+    if isinstance(found, str):
+        screen.note(f"the network is computed as a whole: {found}")
+        return replace(work, settings=work.settings | {"maps": Setting(None, "auto", {"reason": found})})
+    screen.note(f"kept in memory: {found.told}")
+    setting = Setting(found.precision, "auto", {"reason": found.told})
+    return replace(work, settings=work.settings | {"maps": setting}, behind=found)
+
+
+def learner_for(work: Work, doctor: Doctor | None = None) -> Learner:
+    """The network in training, at its beginning; behind a frozen part only the rest."""
+    inner, front = work.inner, None if work.behind is None else work.behind.front
+    return Learner(inner.network, inner.objective, len(inner.parts.training), doctor, front)
 
 
 def _measured(training: Batches, screen: Screen) -> Iterator[Tensor]:
@@ -130,16 +183,21 @@ def _measured(training: Batches, screen: Screen) -> Iterator[Tensor]:
 
 
 def provenance(work: Work) -> dict[str, Any]:
-    """Where a model comes from, as its file keeps it."""
-    data = work.data
+    """Where a trained model comes from, as its file keeps it."""
+    return provenance_of(work.data, work.folder, work.objective.plan.seed)
+
+
+def provenance_of(data: Data, folder: RunFolder, seed: int) -> dict[str, Any]:
+    """Where a model comes from that has learnt from all but the test part of this data."""
+    counts = data.counts("train")
     return {
         "data": name_of(data.place),
         "data_sha256": data.digest(data.split),
         "seen": pack(data.digests[i] for part in ("train", "val") for i in data.split.indices(part)),
-        "majority": work.majority,
+        "majority": data.classes[counts.index(max(counts))],
         "classes_sha256": vocabulary_digest(data.classes),
-        "config_sha256": work.folder.digest("config.json"),
-        "seed": work.objective.plan.seed,
+        "config_sha256": folder.digest("config.json"),
+        "seed": seed,
         "versions": {
             "torchbeam": __version__,
             "torch": torch.__version__,

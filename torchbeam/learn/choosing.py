@@ -382,7 +382,8 @@ def _digest(network: nn.Module, volume: Volume, batch_size: int, device: torch.d
     wiring = [module.runs for module in network.modules() if isinstance(module, Graph)]
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     machine = [name, _processor(), os.cpu_count(), torch.get_num_threads(), torch.__version__]
-    held = ["1", str(network), repr(wiring), str(volume), batch_size, *machine]
+    frozen = [name for name, weight in network.named_parameters() if not weight.requires_grad]
+    held = ["1", str(network), repr(wiring), frozen, str(volume), batch_size, *machine]
     return hashlib.sha256(json.dumps(held).encode()).hexdigest()[:32]
 
 

@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from torchbeam.data.batches import Batch, Batches
 from torchbeam.learn import signs
-from torchbeam.learn.listening import Listener, weights_of
+from torchbeam.learn.listening import Heard, Listener, weights_of
 from torchbeam.learn.objective import Objective
 from torchbeam.learn.signs import Chance, Finding, Least, Relation
 from torchbeam.network.graph import Graph
@@ -39,7 +39,8 @@ class Doctor:
     """Watches one run: at each step that is `due` around its forward, after its backward and its update, and after
     each epoch. Every kind of finding is said once.
 
-    classes: their number. lr: the peak rate. weighted: whether some classes count more in the loss.
+    classes: their number. lr: the peak rate. weighted: whether some classes count more in the loss. blind: the least
+    training loss of scores that are the same for every picture; by default from the classes' shares alone.
     told: what `told()` gave when the run was left off.
     """
 
@@ -50,10 +51,16 @@ class Doctor:
         train: Batches,
         validation: Batches,
         weighted: bool = False,
+        blind: float | None = None,
         told: dict[str, Any] | None = None,
     ) -> None:
         self._classes, self._lr, self._train, self._weighted = classes, lr, train, weighted
-        self._chance: Chance = signs.chance(_counts(train, classes), _counts(validation, classes))
+        counts = _counts(train, classes)
+        self._chance: Chance = signs.chance(counts, _counts(validation, classes))
+        self._blind = signs.blind_loss(counts) if blind is None else blind
+        self._alive, self._widest = False, 0.0  # whether it was seen to answer to pictures, and how far scores differed
+        self._heads = 1.0  # by which the loss counts, side heads included
+        self._flat: float | None = None  # an epoch's loss that was flat, to be looked into at the next step
         self._said: list[str] = []
         self._began: float = math.log(classes)
         self._least: Least | None = None
@@ -65,16 +72,20 @@ class Doctor:
     def told(self) -> dict[str, Any]:
         """What it has said and keeps in mind, as JSON, for a run that is resumed."""
         least = None if self._least is None else asdict(self._least)
-        return {"said": list(self._said), "began": self._began, "better": self._better, "least": least}
+        life = {"alive": self._alive, "widest": self._widest, "heads": self._heads, "flat": self._flat}
+        return {"said": list(self._said), "began": self._began, "better": self._better, "least": least, "life": life}
 
     def recall(self, told: dict[str, Any]) -> None:
         """Go on with what `told()` gave."""
         self._said, self._began, self._better = list(told["said"]), float(told["began"]), float(told["better"])
         self._least = None if told["least"] is None else Least(**told["least"])
+        life = told.get("life", self.told()["life"])  # a state may be from before there was one
+        self._alive, self._widest = bool(life["alive"]), float(life["widest"])
+        self._heads, self._flat = float(life["heads"]), life["flat"]
 
     def due(self, step: int) -> bool:
         """Whether it looks at this step of the run, counted from 1."""
-        return step in FIRST_LOOKS or step % LATER_LOOKS == 0
+        return step in FIRST_LOOKS or step % LATER_LOOKS == 0 or self._flat is not None
 
     def listening(self, network: nn.Module) -> AbstractContextManager[None]:
         """Around the forward of a step that is due. Give the module that is called, compiled or not: of a compiled one
@@ -97,6 +108,10 @@ class Doctor:
             return []
         self._listener.update()
         heard, self._listener = self._listener.heard(), None
+        self._heads = 1 + _sides(network)
+        died = self._died(heard)
+        if died is not None:  # what else could be said would be of what came of it
+            return self._new([signs.inputs(heard), died], epoch, step)
         ratio = signs.middle_ratio(heard)
         moved = signs.update_ratio(ratio, progress, self._lr)
         if moved is not None and moved.kind not in self._said:  # every remedy names one and the same rate
@@ -115,6 +130,19 @@ class Doctor:
             found.append(signs.dead(heard, self._better) or signs.gradients(heard, step))
         return self._new(found, epoch, step)
 
+    def _died(self, heard: Heard) -> Finding | None:
+        """Whether a network that answered to pictures does so no more, and its loss lies flat: this batch's, or the
+        mean of the epoch that gave reason to look."""
+        loss, self._flat = heard.loss if self._flat is None else self._flat, None
+        shown = signs.lifeless(heard, self._widest)
+        if not shown:
+            self._alive = True
+            if heard.spread is not None and heard.loss <= signs.LOSS_GROWN * self._began:  # not while it explodes
+                self._widest = max(self._widest, heard.spread)
+            return None
+        blind = self._blind * self._heads
+        return signs.quiet_death(loss, blind, shown, self._lr) if self._alive and signs.is_flat(loss, blind) else None
+
     def after_epoch(
         self,
         epoch: int,
@@ -131,13 +159,15 @@ class Doctor:
         blind = signs.learns_nothing(validation_loss, validation_score, self._chance)
         if self._weighted:  # then rare classes may be learnt at the cost of both
             blind = blind and train_loss >= signs.LEARNT_LOSS * math.log(self._classes)
-        unsaid = not {"does-not-learn", "shuffled-labels"} & set(self._said)
+        unsaid = not {"does-not-learn", "shuffled-labels", "quiet-death"} & set(self._said)
         if blind and unsaid and step >= FEWEST_STEPS and progress >= LEARNT_BY:
             alike = relation(self._train)
             found.append(signs.nothing_learnt(validation_score, self._chance, alike, self._said, self._better))
         if self._least is not None:
             gap = None if train_score is None else train_score - validation_score
             found.append(signs.overfit(self._least, epoch, train_loss, validation_loss, gap))
+        if step >= FEWEST_STEPS and signs.is_flat(train_loss, self._blind * self._heads):
+            self._flat = train_loss
         if math.isfinite(validation_loss) and (self._least is None or validation_loss < self._least.validation):
             self._least = Least(epoch, validation_loss, train_loss)
         return self._new(found, epoch, step)

@@ -21,6 +21,7 @@ from torchbeam.learn.average import average_for
 from torchbeam.learn.checkpoint import State
 from torchbeam.learn.course import course_of, from_json
 from torchbeam.learn.doctor import Doctor
+from torchbeam.learn.finetune import prepare_
 from torchbeam.learn.jumps import LOWERED, Watch
 from torchbeam.learn.objective import Objective
 from torchbeam.learn.optimisers import optimiser_for, restore, state_of
@@ -44,14 +45,24 @@ class Learner:
     """A network in training, from its first step to its last, over as many sittings as it takes.
 
     epoch counts from 1; batch and step say how many of this epoch and of the run are done. seconds: what earlier
-    sittings took.
+    sittings took. front: where the network is the rest behind a frozen part (see learn/frozen.py), that part: its
+    weights stand in every state too, so that a state holds the whole network.
     """
 
     def __init__(
-        self, network: nn.Module, objective: Objective, steps_per_epoch: int, doctor: Doctor | None = None
+        self,
+        network: nn.Module,
+        objective: Objective,
+        steps_per_epoch: int,
+        doctor: Doctor | None = None,
+        front: nn.Module | None = None,
     ) -> None:
         plan = objective.plan
-        self.network, self.objective, self.doctor = network, objective, doctor
+        prepare_(network, plan)
+        self.network, self.objective, self.doctor, self.front = network, objective, doctor, front
+        if doctor is not None and objective.maps:  # maps need not lie about 0 with a deviation of 1, as pictures do
+            told = doctor.told()
+            doctor.recall(told | {"said": [*told["said"], "inputs"]})
         self.called = objective.way.ready(network, objective.device)
         self.optimiser = optimiser_for(network, plan)
         self.average = average_for(network, plan)
@@ -175,20 +186,30 @@ class Learner:
     def state(self) -> State:
         """This moment and the last good one, to be written down."""
         now = self._now()
+        tensors = dict(now.tensors) | {f"network/{name}": tensor for name, tensor in self._still().items()}
         if self.good is None:
-            return now
-        tensors = dict(now.tensors) | {f"good/{name}": tensor for name, tensor in self.good.tensors.items()}
+            return State(tensors, now.told)
+        tensors |= {f"good/{name}": tensor for name, tensor in self.good.tensors.items()}
         return State(tensors, now.told | {"good": self.good.told})
 
     def restore(self, state: State) -> None:
         """Go on from a state that was written down."""
         now = {name: tensor for name, tensor in state.tensors.items() if not name.startswith("good/")}
+        still = {name: now.pop(f"network/{name}") for name in self._still()}
+        if self.front is not None:
+            self.front.load_state_dict(still)
         self._take(now, state.told)
         self.seconds = state.told["seconds"]
         if self.doctor is not None and state.told["doctor"] is not None:
             self.doctor.recall(state.told["doctor"])
-        good = {name[5:]: tensor for name, tensor in state.tensors.items() if name.startswith("good/")}
+        good = _below(state.tensors, "good/")
+        # A front that the run kept apart, and that is trained with the rest now, was at that moment what it is.
+        good = {name: tensor for name, tensor in now.items() if name.startswith("network/")} | good if good else good
         self.good = State(good, state.told["good"]) if good else None
+
+    def _still(self) -> dict[str, Tensor]:
+        """The tensors of the frozen part in front of what is trained."""
+        return {} if self.front is None else self.front.state_dict()
 
     def _now(self) -> State:
         tensors = {f"network/{name}": tensor for name, tensor in self.network.state_dict().items()}
@@ -225,6 +246,11 @@ class Learner:
         self.lowered, self.times_lowered = told["lowered"], told["times_lowered"]
         if self.scaler.is_enabled():
             self.scaler.load_state_dict(told["scaler"])
+
+
+def network_in(state: State) -> dict[str, Tensor]:
+    """The state dict of the network that a state holds, as it was trained last."""
+    return _below(state.tensors, "network/")
 
 
 def seed_of(seed: int, step: int) -> int:

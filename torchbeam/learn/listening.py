@@ -1,5 +1,6 @@
-"""What a network tells in one step: the pictures it was given, units that answer to none, gradients and updates by
-layer. Everything is read and nothing written; the numbers stay on the device until all are fetched at once."""
+"""What a network tells in one step: the pictures it was given, units that answer to none, how far its scores differ,
+gradients and updates by layer. Everything is read and nothing written; the numbers stay on the device until all are
+fetched at once."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -7,6 +8,8 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+
+from torchbeam.network.graph import Outputs
 
 RECTIFIERS = (nn.ReLU, nn.ReLU6)  # those that give exactly 0, with no gradient, for all that lies below
 
@@ -34,7 +37,8 @@ class Weights:
 @dataclass(frozen=True, slots=True)
 class Heard:
     """One step. means, stds: of each channel of the pictures as the network got them, () where they were not heard.
-    weights: of layers that have a gradient, the first nearest the pictures."""
+    weights: of layers that have a gradient, the first nearest the pictures. spread: how far the scores differ between
+    the pictures, as the mean over the classes of their standard deviation; None where they were not heard."""
 
     loss: float
     pictures: int = 0
@@ -42,6 +46,7 @@ class Heard:
     stds: tuple[float, ...] = ()
     rectifiers: tuple[Rectifier, ...] = ()
     weights: tuple[Weights, ...] = ()
+    spread: float | None = None
 
 
 class Listener:
@@ -54,6 +59,7 @@ class Listener:
     def __init__(self) -> None:
         self._pictures = 0
         self._inputs: list[Tensor] = []
+        self._spread: list[Tensor] = []
         self._silent: list[tuple[str, int, Tensor]] = []
         self._loss: Tensor | None = None
         self._before: list[tuple[str, nn.Parameter, Tensor]] = []
@@ -66,6 +72,7 @@ class Listener:
         with ExitStack() as hooks:
             if not hasattr(network, "_orig_mod"):
                 hooks.enter_context(_held(network.register_forward_pre_hook(self._hear_input)))
+                hooks.enter_context(_held(network.register_forward_hook(self._hear_scores)))
                 for name, module in network.named_modules():
                     if isinstance(module, RECTIFIERS):
                         hooks.enter_context(_held(module.register_forward_hook(self._hearing(name))))
@@ -92,15 +99,16 @@ class Listener:
         updates = self._updates or [torch.zeros_like(length) for length in lengths]
         loss = [] if self._loss is None else [self._loss]
         counts = [count for _, _, count in self._silent]
-        numbers = iter(_numbers([*loss, *self._inputs, *counts, *lengths, *self._gradients, *updates]))
+        numbers = iter(_numbers([*loss, *self._inputs, *self._spread, *counts, *lengths, *self._gradients, *updates]))
         told = next(numbers)[0] if loss else float("nan")
         means = tuple(next(numbers)) if self._inputs else ()
         stds = tuple(next(numbers)) if self._inputs else ()
+        spread = next(numbers)[0] if self._spread else None
         rectifiers = tuple(Rectifier(name, units, int(next(numbers)[0])) for name, units, _ in self._silent)
         columns = [[next(numbers)[0] for _ in lengths] for _ in range(3)]
         names = [name for name, _, _ in self._before]
         weights = tuple(Weights(*row) for row in zip(names, *columns, strict=True))
-        return Heard(told, self._pictures, means, stds, rectifiers, weights)
+        return Heard(told, self._pictures, means, stds, rectifiers, weights, spread)
 
     @torch.no_grad()
     def _hear_input(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
@@ -109,6 +117,11 @@ class Listener:
             self._pictures = len(x)
             spread, middle = torch.std_mean(x, (0, 2, 3), correction=0)
             self._inputs = [middle, spread]
+
+    @torch.no_grad()
+    def _hear_scores(self, _: nn.Module, __: tuple[Tensor, ...], output: Tensor | Outputs) -> None:
+        scores = output.scores if isinstance(output, Outputs) else output
+        self._spread = [scores.detach().float().flatten(1).std(0, correction=0).mean()]
 
     def _hearing(self, name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
         @torch.no_grad()

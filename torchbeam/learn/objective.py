@@ -16,18 +16,22 @@ from torchbeam.tasks.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """How a batch becomes a loss in one run."""
+    """How a batch becomes a loss in one run. maps: batches hold what a frozen part made of the pictures, which is
+    shown as it is (see learn/frozen.py)."""
 
     task: Task
     preprocessing: Preprocessing
     plan: Plan
     way: Way
     device: torch.device
+    maps: bool = False
 
     def shown(self, batch: Batch, epoch: int) -> tuple[Tensor, Tensor]:
         """(pictures N, C, H, W as this epoch shows them, targets) on the device."""
         pixels = batch.pixels_NCHW.to(self.device, non_blocking=True)
         targets = batch.labels_N.to(self.device, non_blocking=True)
+        if self.maps:
+            return self.way.laid(pixels.float()), targets
         pixels = self.way.laid(pixels)
         made = augmented(
             self.plan.augment,

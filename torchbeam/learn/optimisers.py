@@ -1,11 +1,11 @@
 """Optimisers: how gradients move weights, and what each must remember from step to step.
 
-A rate is said once for a run; each group of weights takes its own `share` of it. Whoever steps sets
-`group["lr"] = rate * group["share"]` beforehand.
+A rate is said once for a run; each group of weights takes its own `share` of it, by the plan's `rates` and the kind of
+weight. Whoever steps sets `group["lr"] = rate * group["share"]` beforehand.
 """
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -42,11 +42,13 @@ def optimiser_for(network: nn.Module, plan: Plan) -> torch.optim.Optimizer:
 
     'sgd': Nesterov's momentum (Sutskever et al. 2013). 'adamw': Loshchilov & Hutter 2019, betas (plan.momentum,
     0.999). 'muon': the filters by Muon, the rest by SGD. Weight decay pulls on weights of two dimensions and more,
-    not on biases and norms. Weights that ask for no gradient are left out. What is remembered begins at zero.
+    not on biases and norms. Weights that ask for no gradient, or have no share of the rate, are left out. What is
+    remembered begins at zero.
     """
+    shares = _shares(network, plan)
     if plan.optimiser == "muon":
-        return _begun(_muon(network, plan))
-    groups = _decayed(_trainable(network), plan.weight_decay)
+        return _begun(_muon(network, plan, shares))
+    groups = _decayed(shares, plan.weight_decay)
     if plan.optimiser == "adamw":
         for group in groups:
             group["weight_decay"] *= _AS_SGD / RATES["adamw"]
@@ -177,16 +179,17 @@ def restore(optimiser: torch.optim.Optimizer, network: nn.Module, tensors: Mappi
         place.copy_(tensors[name])
 
 
-def _muon(network: nn.Module, plan: Plan) -> Muon:
-    filters = _filters(network)
+def _muon(network: nn.Module, plan: Plan, shares: Mapping[Tensor, float]) -> Muon:
+    filters = {weight: pieces for weight, pieces in _filters(network).items() if weight in shares}
     groups: list[dict[str, Any]] = []
-    for pieces in sorted(set(filters.values())):
-        banks = [weight for weight, own in filters.items() if own == pieces]
+    for pieces, share in sorted({(own, shares[weight]) for weight, own in filters.items()}):
+        banks = [weight for weight, own in filters.items() if (own, shares[weight]) == (pieces, share)]
         decay = plan.weight_decay * _AS_SGD / RATES["muon"]
-        groups.append({"params": banks, "kind": "filters", "pieces": pieces, "weight_decay": decay, "share": 1.0})
-    rest = [weight for weight in _trainable(network) if weight not in filters]
+        groups.append({"params": banks, "kind": "filters", "pieces": pieces, "weight_decay": decay, "share": share})
+    rest = {weight: share for weight, share in shares.items() if weight not in filters}
     for group in _decayed(rest, plan.weight_decay):
-        groups.append(group | {"kind": "others", "share": _REST / RATES["muon"], "fused": _fused(network)})
+        share = group["share"] * _REST / RATES["muon"]
+        groups.append(group | {"kind": "others", "share": share, "fused": _fused(network)})
     return Muon(groups, plan.lr, plan.momentum)
 
 
@@ -205,13 +208,20 @@ def _trainable(network: nn.Module) -> list[nn.Parameter]:
     return [weight for weight in network.parameters() if weight.requires_grad]
 
 
-def _decayed(weights: Iterable[Tensor], decay: float) -> list[dict[str, Any]]:
-    """Two groups: weights that decay, and biases and norms, which do not."""
-    held = list(weights)
-    groups = [
-        {"params": [weight for weight in held if weight.ndim > 1], "weight_decay": decay, "share": 1.0},
-        {"params": [weight for weight in held if weight.ndim <= 1], "weight_decay": 0.0, "share": 1.0},
-    ]
+def _shares(network: nn.Module, plan: Plan) -> dict[Tensor, float]:
+    """The weights that are trained, each with its share of the rate."""
+    shares = {weight: plan.share(name) for name, weight in network.named_parameters() if weight.requires_grad}
+    return {weight: share for weight, share in shares.items() if share}
+
+
+def _decayed(shares: Mapping[Tensor, float], decay: float) -> list[dict[str, Any]]:
+    """Two groups for each share of the rate: weights that decay, and biases and norms, which do not."""
+    groups: list[dict[str, Any]] = []
+    for share in sorted(set(shares.values()), reverse=True):
+        held = [weight for weight, own in shares.items() if own == share]
+        for pulled in (True, False):
+            weights = [weight for weight in held if (weight.ndim > 1) == pulled]
+            groups.append({"params": weights, "weight_decay": decay if pulled else 0.0, "share": share})
     return [group for group in groups if group["params"]]
 
 

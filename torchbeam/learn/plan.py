@@ -9,6 +9,11 @@ from torchbeam.learn.schedules import SCHEDULES
 
 NOTHING = Augmentation()
 OPTIMISERS = {"sgd": "SGD", "adamw": "AdamW", "muon": "Muon"}
+NORMS = ("train", "fixed")
+HIGHEST_SHARE = 100.0
+
+# Parts of a network by name, each with its share of the rate.
+Rates = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +25,8 @@ class Plan:
     clip: the gradient's largest norm, 0 for any. accumulate: batches whose gradients make one update. ema: the
     share that averaged weights keep at each update, 0 for none. lookahead: updates between two looks back (Zhang
     et al. 2019), 0 for none. seconds: the time that the training has; `epochs` is then the most there can be.
+    rates: ('stage1', 0.1) lets the weights of stage1 take a tenth of the rate, 0 freezes them; parts that are not named
+    take all of it. norms: 'train', or 'fixed', where batch norms keep their statistics (see learn/finetune.py).
     """
 
     epochs: int
@@ -38,6 +45,8 @@ class Plan:
     augment: Augmentation = NOTHING
     workers: int = WORKERS
     seconds: float | None = None
+    rates: Rates = ()
+    norms: str = "train"
 
     def __post_init__(self) -> None:
         for name, low, value, high in (
@@ -52,6 +61,7 @@ class Plan:
         for name, value, words in (
             ("optimiser", self.optimiser, tuple(OPTIMISERS)),
             ("schedule", self.schedule, tuple(SCHEDULES)),
+            ("norms", self.norms, NORMS),
         ):
             if value not in words:
                 raise SettingError(f"no {name} {value}", expected=", ".join(words))
@@ -71,3 +81,19 @@ class Plan:
             raise SettingError("a run averages its weights in one way", got="ema and lookahead", remedy="name one")
         if self.seconds is not None and not 1 <= self.seconds < 1e8:
             raise SettingError(f"time cannot be {self.seconds:g} s", expected="a second or more, as in 60s, 5m, 2h")
+        for part, share in self.rates:
+            if not 0 <= share <= HIGHEST_SHARE:
+                raise SettingError(
+                    f"the share of the rate for {part} cannot be {share:g}",
+                    expected=f"0, which freezes it, to {HIGHEST_SHARE:g}",
+                )
+        if len(dict(self.rates)) < len(self.rates):
+            raise SettingError(
+                "a part is given its share of the rate twice", expected="each part once", got=str(self.rates)
+            )
+
+    def share(self, name: str) -> float:
+        """The share of the rate for a weight, or a module, of that name: that of the longest part in `rates` that it
+        is or lies in ('stage1' holds 'stage1.conv2.weight', and not 'stage10.conv1.weight'), 1 where there is none."""
+        holding = [pair for pair in self.rates if f"{name}.".startswith(f"{pair[0]}.")]
+        return max(holding, key=lambda pair: len(pair[0]))[1] if holding else 1.0

@@ -18,6 +18,7 @@ from torchbeam.data.batches import Batch, Batches
 from torchbeam.learn.evaluate import EVALUATION_BATCH, outputs_of
 from torchbeam.learn.objective import Objective
 from torchbeam.learn.optimisers import optimiser_for
+from torchbeam.learn.views import ALONE, VIEWS, Views
 
 if sys.platform != "win32":
     import resource
@@ -29,11 +30,13 @@ SECONDS = 2.0  # after which no other step is rehearsed
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
-    """What was measured: seconds of a training step, its batch made and shown, and of a pass over validation; bytes
-    that the process, or the GPU, holds at its peak, None where the system does not tell or no update was made."""
+    """What was measured: seconds of a training step, its batch made and shown; of a pass over validation as the loop
+    makes it, and as a result is measured, in full precision and by all views; bytes that the process, or the GPU, holds
+    at its peak, None where the system does not tell or no update was made."""
 
     step_seconds: float
     evaluation_seconds: float
+    result_seconds: float
     memory: int | None
 
 
@@ -89,6 +92,7 @@ def rehearse(
     training: Batches,
     validation: Batches,
     step_seconds: float | None = None,
+    views: Views = ALONE,
 ) -> Rehearsal:
     """A few real updates of a copy of the network by the objective's plan, and a piece of validation.
 
@@ -112,23 +116,25 @@ def rehearse(
             else:
                 step = step_seconds + _timed(made, lambda batch: objective.shown(batch, 1), device)
             evaluation = evaluation_seconds(rehearsed, validation, objective)
+            result = evaluation_seconds(rehearsed, validation, replace(objective, way=way.exact), views)
     finally:
         torch.set_num_threads(threads)
     peak = _peak(device) if step_seconds is None else None
     # A run keeps a good moment to come back to, weights and momentum; here the copy's weights are in their place.
     kept = sum(each.nbytes for each in network.parameters())
-    return Rehearsal(step, evaluation, None if peak is None else peak + kept)
+    return Rehearsal(step, evaluation, result, None if peak is None else peak + kept)
 
 
-def evaluation_seconds(network: nn.Module, validation: Batches, objective: Objective) -> float:
-    """The seconds of a pass over validation, from its first batch; the network is left in eval mode."""
+def evaluation_seconds(network: nn.Module, validation: Batches, objective: Objective, views: Views = ALONE) -> float:
+    """The seconds of a pass over validation, from its first batch, which is smaller for several views; the network is
+    left in eval mode."""
     if not len(validation.samples):
         return 0.0
-    count = min(EVALUATION_BATCH, len(validation.samples))
+    count = min(EVALUATION_BATCH // len(VIEWS[views.name]), len(validation.samples))
     part = replace(validation, samples=validation.samples[:count])
 
     def one_pass(_: int) -> None:
-        outputs_of(network, part, objective.preprocessing, objective.device, way=objective.way)
+        outputs_of(network, part, objective.preprocessing, objective.device, way=objective.way, views=views)
 
     return _timed(range(STEPS), one_pass, objective.device) * len(validation.samples) / count
 

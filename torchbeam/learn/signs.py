@@ -35,6 +35,9 @@ OVERFIT_LOSS = 1.25  # times the least so far: Prechelt 1998's generalisation lo
 OVERFIT_WAIT = 3  # epochs since the least
 OVERFIT_GAP = 0.1  # between the scores
 RELATED = 4.0  # standard deviations
+# A loss within this share of what the same scores for all pictures give lies flat. Scores that differ by less than
+# this share of what they did are the same.
+FLAT, THE_SAME = 0.05, 1e-3
 STOOD_STILL = 0.99  # SqueezeNet, whose scores pass a rectifier, is the slowest: 0.95 after 16 steps
 
 
@@ -118,6 +121,50 @@ def dead(heard: Heard, better: float | None) -> Finding | None:
         "batch: nothing is learnt through them.",
         f"try LEAKYRELU in place of RELU, or BN before it, in --net{_or_lower(better)}; and see that no bias in "
         "front of it starts far below 0",
+    )
+
+
+def blind_loss(counts: Sequence[int], smoothing: float = 0.0, weights: Sequence[float] = ()) -> float:
+    """The least loss of scores that are the same for every picture, of so many pictures a class: with neither
+    smoothing nor weights the entropy of the classes' shares, ln K where all have as many.
+
+    smoothing: the share of each target spread over all classes. weights: by which each class counts, () for all alike.
+    """
+    total, classes = sum(counts), len(counts)
+    each = list(weights) or [1.0] * classes
+    pulls = [w * ((1 - smoothing) * n + smoothing * total / classes) for w, n in zip(each, counts, strict=True)]
+    pull = sum(pulls)
+    loss = -sum(one * math.log(one / pull) for one in pulls if one > 0)
+    return loss / sum(w * n for w, n in zip(each, counts, strict=True))
+
+
+def is_flat(loss: float, blind: float) -> bool:
+    """Whether a loss is that of scores which are the same for every picture."""
+    return abs(loss - blind) <= FLAT * blind  # NaN is not
+
+
+def lifeless(heard: Heard, widest: float) -> str:
+    """What shows that a network answers to no picture, in words; '' where nothing does. widest: how far its scores
+    differed at most before."""
+    if heard.pictures >= FEWEST_PICTURES:
+        for one in heard.rectifiers:
+            if one.silent == one.units:  # while one unit of sixteen lives, a network may learn through it
+                return f"in {one.name}, all {one.units:,} units are 0 for all {heard.pictures:,} pictures"
+        if heard.spread is not None and heard.spread <= THE_SAME * widest:
+            return (
+                f"its scores differ by {heard.spread:.1g} between {heard.pictures:,} pictures, by {widest:.1g} before"
+            )
+    still = sum(weights.gradient == 0 for weights in heard.weights)
+    return f"{still} of its {len(heard.weights)} layers get no gradient" if 2 * still > len(heard.weights) > 1 else ""
+
+
+def quiet_death(loss: float, blind: float, shown: str, lr: float) -> Finding:
+    """Of a network that a rate too high has killed, whose loss does not even rise. shown: by what that shows."""
+    return Finding(
+        "quiet-death",
+        f"The loss lies flat at {loss:.3g}, where the same scores for every picture give {blind:.3g}, and {shown} of a "
+        "batch: the network has died of a learning rate that was too high, and learns nothing more.",
+        f"{_with_rate(lr / 10)}; at this one, --clip 1 or BN before each RELU in --net may keep it alive",
     )
 
 

@@ -1,7 +1,7 @@
 """The way a machine computes a network: precision, memory layout, threads, compiled or not."""
 
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -36,6 +36,11 @@ class Way:
         words = [self.precision, "channels_last" * self.channels_last, "compiled" * self.compiled]
         threads = {0: "", 1: " on 1 thread"}.get(self.threads, f" on {self.threads} threads")
         return ", ".join(filter(None, words)) + threads
+
+    @property
+    def exact(self) -> "Way":
+        """The same layout and threads in full precision, nothing compiled: what results are measured in."""
+        return replace(self, precision="fp32", compiled=False)
 
     def autocast(self, device: torch.device) -> AbstractContextManager[Any]:
         """The context in which a network computes in this precision."""

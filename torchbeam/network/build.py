@@ -37,11 +37,12 @@ from torchbeam.network.graph import Concat, Graph, Run, Sum, has_sides
 from torchbeam.network.start import start
 
 
-def build(design: Design, init: str = "he") -> nn.Sequential | Graph:
+def build(design: Design, init: str | None = "he") -> nn.Sequential | Graph:
     """The network of a design: tensors N, C, H, W in, N x units (or N, C, H, W) out.
 
     A Graph where the design branches or has side heads, else an nn.Sequential. What the text left unsaid is
-    completed for 32x32x3 pictures of 10 classes. init: how weights begin, 'he' or 'dirac' (see `start`). Raises
+    completed for 32x32x3 pictures of 10 classes. init: how weights begin, 'he' or 'dirac' (see `start`); None
+    where they are given others at once. Raises
     DesignError or FitError where the layers cannot follow each other, SettingError for another init.
     """
     completed = complete(design)
@@ -50,7 +51,8 @@ def build(design: Design, init: str = "he") -> nn.Sequential | Graph:
     scope = _Scope()
     end = builder.net(expanded(completed), scope, _Value(0))
     network = scope.module(end)
-    start(network, layers, init)
+    if init is not None:
+        start(network, layers, init)
     return network
 
 

@@ -13,9 +13,10 @@ import torch
 from torch import nn
 
 from torchbeam.network.graph import Graph
+from torchbeam.network.norms import FixedNorm
 
 Layer = nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear
-Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d
+Norm = nn.BatchNorm1d | nn.BatchNorm2d | nn.BatchNorm3d | FixedNorm
 # What gives back its input in evaluation.
 TRANSPARENT = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 

@@ -23,7 +23,8 @@ from torchbeam.files import write_whole
 FORMAT = 1
 # Two machines may differ in the last bits of a sum; more than this share of the scores' scale is a fault.
 TOLERANCE = 1e-3
-_PARTS = ("notation", "classes", "preprocessing", "provenance", "metrics", "calibration", "proofs")
+_PARTS = ("notation", "classes", "preprocessing", "provenance", "metrics", "calibration", "proofs", "backbone")
+_LATER = {"backbone": '""'}  # parts that files of this format did not always have, with what they then mean
 _AGAIN = "get or make the file again; it was not loaded"
 
 
@@ -37,7 +38,8 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """What a model file holds. notation: the completed text of the network. calibration: None until measured."""
+    """What a model file holds. notation: the completed text of the network. calibration: None until measured.
+    backbone: '', or the name of another library's network, whose codes the notation takes."""
 
     tensors: Mapping[str, Tensor]
     notation: str
@@ -47,6 +49,7 @@ class ModelFile:
     metrics: dict[str, Any]
     proofs: tuple[Proof, ...]
     calibration: dict[str, Any] | None = None
+    backbone: str = ""
 
 
 def write(path: Path, model: ModelFile) -> None:
@@ -80,7 +83,7 @@ def read(path: Path) -> ModelFile:
     if metadata.get("sha256") != tensors_digest(tensors):
         raise ModelFileError(f"{path} is damaged: its tensors changed since they were written", remedy=_AGAIN)
     try:
-        return _model_file(tensors, {name: json.loads(metadata[name]) for name in _PARTS})
+        return _model_file(tensors, {name: json.loads((_LATER | metadata)[name]) for name in _PARTS})
     except (KeyError, TypeError, ValueError) as error:
         raise ModelFileError(
             f"{path} is not well formed", got=f"{type(error).__name__}: {error}", remedy=_AGAIN
@@ -147,6 +150,7 @@ def _model_file(tensors: dict[str, Tensor], parts: dict[str, Any]) -> ModelFile:
             for proof in parts["proofs"]
         ),
         calibration=parts["calibration"],
+        backbone=str(parts["backbone"]),
     )
 
 

@@ -2,10 +2,10 @@
 
 from torchbeam.design.arguments import nearest
 from torchbeam.errors import SettingError
-from torchbeam.recipes import mnist
+from torchbeam.recipes import cifar10, fashion_mnist, mnist
 from torchbeam.recipes.recipe import Recipe
 
-RECIPES: dict[str, Recipe] = {recipe.RECIPE.name: recipe.RECIPE for recipe in (mnist,)}
+RECIPES: dict[str, Recipe] = {recipe.RECIPE.name: recipe.RECIPE for recipe in (mnist, fashion_mnist, cifar10)}
 
 
 def recipe_of(name: str) -> Recipe:

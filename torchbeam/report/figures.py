@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from PIL import Image
 from torch import nn
@@ -17,7 +18,7 @@ from torchbeam.learn.loop import Epoch
 from torchbeam.report.offline import inline
 
 INK, FAINT, TRAIN, VALIDATION = "#1f2933", "#cbd2d9", "#2f6fb2", "#d9822b"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.fonttype": "none",  # text stays text, in the page's own font
     "svg.hashsalt": "torchbeam",  # the same run gives the same bytes
     "font.size": 10,
@@ -37,7 +38,7 @@ FILTER_PIXELS = 48
 def curves(epochs: Sequence[Epoch], best_epoch: int) -> str:
     """Loss and validation accuracy over the epochs as inline SVG; the best epoch is marked."""
     numbers = [epoch.epoch for epoch in epochs]
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure(figsize=(9, 3.2), layout="constrained")
         loss, accuracy = figure.subplots(1, 2)
         loss.plot(numbers, [e.loss for e in epochs], color=TRAIN, label="training, augmented and smoothed")
@@ -53,6 +54,7 @@ def curves(epochs: Sequence[Epoch], best_epoch: int) -> str:
         accuracy.text(0.97, 0.06, kept, transform=accuracy.transAxes, ha="right")
         for axes in (loss, accuracy):
             axes.grid(True)
+            axes.xaxis.set_major_locator(MaxNLocator(integer=True))
             if len(epochs) == 1:
                 axes.set_xticks(numbers)
         held = StringIO()

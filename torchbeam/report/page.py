@@ -1,6 +1,7 @@
 """The report: one HTML file that needs no network, to be shown to others."""
 
 import html
+import re
 from dataclasses import dataclass
 
 from PIL import Image
@@ -11,8 +12,11 @@ from torchbeam.design.ledger import Ledger
 from torchbeam.learn.evaluate import Error, Evaluation
 from torchbeam.learn.loop import Epoch
 from torchbeam.learn.plan import OPTIMISERS, Plan
+from torchbeam.learn.rate import RangeTest
+from torchbeam.learn.signs import Finding
 from torchbeam.report.figures import curves, shade
 from torchbeam.report.offline import document, inline, section
+from torchbeam.report.ratecurve import rate_curve
 
 MOST_CLASSES_IN_TABLE = 30
 SKIPPED_SHOWN = 20
@@ -21,15 +25,17 @@ RIGHT, WRONG = (47, 111, 178), (200, 60, 50)
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture taken for another class, and how."""
+    """A picture taken for another class, and how. beside: HTML that stands under it."""
 
     picture: Image.Image
     error: Error
+    beside: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """Everything the report tells. filters: the layer they are of, and <img> elements."""
+    """Everything the report tells. filters: the layer they are of, and <img> elements. way: of computing, in words.
+    rate: the range test that the rate is from, None where it was told."""
 
     name: str
     text: str
@@ -44,6 +50,9 @@ class Told:
     validation: Evaluation
     mistakes: tuple[Shown, ...]
     filters: tuple[str, list[str]]
+    way: str
+    rate: RangeTest | None
+    findings: tuple[Finding, ...]
 
 
 def page(told: Told) -> str:
@@ -51,37 +60,39 @@ def page(told: Told) -> str:
     title = f"{told.name}: {told.test.accuracy:.2%} on {told.test.n:,} test pictures"
     body = "\n".join(
         (
-            _headline(told),
-            section("The data", _data(told.data)),
+            headline(told.name, told.test, told.ledger.parameters, told.seconds, told.device),
+            section("The data", data_section(told.data)),
             section("Learning", _learning(told)),
-            section("Class by class", _classes(told.test)),
-            section("What is taken for what", _confusion(told.test)),
-            section("The worst mistakes", _mistakes(told)),
-            section("The first layer's filters", _filters(told)),
-            section("The network", _network(told)),
+            *([section("What the doctor found", findings_section(told.findings))] if told.findings else []),
+            section("Class by class", classes_section(told.test)),
+            section("What is taken for what", confusion_section(told.test)),
+            section("The worst mistakes", mistakes_section(told.test, told.mistakes)),
+            section("The first layer's filters", filters_section(*told.filters)),
+            section("The network", network_section(told.text, told.ledger)),
         )
     )
     return document(title, body)
 
 
-def _headline(told: Told) -> str:
-    test = told.test
+def headline(name: str, test: Evaluation, parameters: int, taken: float, device: str) -> str:
+    """The name of the run and its figures, large. taken: seconds."""
     low, high = test.interval
-    minutes, seconds = divmod(round(told.seconds), 60)
+    minutes, seconds = divmod(round(taken), 60)
     took = f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
     cards = (
         (f"{test.accuracy:.2%}", f"right on {test.n:,} test pictures it had never seen"),
         (f"{100 * low:.1f} to {100 * high:.1f} %", "its 95 % interval (Wilson's)"),
         (f"{test.baseline:.1%}", "by always naming the class most frequent in training"),
-        (f"{told.ledger.parameters:,}", f"parameters, trained in {took} on {told.device}"),
+        (f"{parameters:,}", f"parameters, trained in {took} on {device}"),
     )
     inside = "".join(
         f'<div class="card"><b>{html.escape(big)}</b><span>{html.escape(small)}</span></div>' for big, small in cards
     )
-    return f'<header>\n<h1>{html.escape(told.name)}</h1>\n<div class="cards">{inside}</div>\n</header>'
+    return f'<header>\n<h1>{html.escape(name)}</h1>\n<div class="cards">{inside}</div>\n</header>'
 
 
-def _data(data: Data) -> str:
+def data_section(data: Data) -> str:
+    """Where the pictures are from, and the parts they fell into."""
     where = f" from <code>{html.escape(str(data.root))}</code>" if data.root else ""
     sizes = set(data.sizes)
     size = "x".join(map(str, next(iter(sizes)))) + " pixels" if len(sizes) == 1 else "many sizes"
@@ -115,11 +126,35 @@ def _learning(told: Told) -> str:
         f"learning rate up to {plan.lr:.3g}, seed {plan.seed}. Epoch {told.best_epoch} was kept: the highest accuracy "
         f"on validation, {best.validation_score:.2%} of {told.validation.n:,} pictures. That choice makes the "
         "validation figure a little too good; the test part was read once, afterwards.</p>\n"
-        f'<figure class="curves">{curves(told.epochs, told.best_epoch)}</figure>'
+        f'<figure class="curves">{curves(told.epochs, told.best_epoch)}</figure>\n'
+        f"<p>Computed in {html.escape(told.way)}.</p>" + _rate(told.rate)
     )
 
 
-def _classes(test: Evaluation) -> str:
+def _rate(test: RangeTest | None) -> str:
+    """Where the peak rate is from, where it was measured."""
+    if test is None:
+        return ""
+    return (
+        f"\n<p>The rate was measured: {html.escape(test.reason)}.</p>\n"
+        f'<figure class="curves">{rate_curve(test)}</figure>'
+    )
+
+
+def findings_section(findings: tuple[Finding, ...]) -> str:
+    """What is wrong with the run, each with when it was found and what to do."""
+    rows = []
+    for one in findings:
+        when = f"Epoch {one.epoch}, step {one.step:,}" if one.step else "Before training"
+        said, remedy = (
+            re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(words)) for words in (one.text, one.remedy)
+        )
+        rows.append(f"<p><b>{when}.</b> {said}<br>What to do: {remedy}.</p>")
+    return "\n".join(rows)
+
+
+def classes_section(test: Evaluation) -> str:
+    """Precision, recall and F1 of each class."""
     rows = "".join(
         f'<tr><th class="text">{html.escape(score.name)}</th><td>{score.n:,}</td>'
         + "".join(f"<td>{_share(value)}</td>" for value in (score.precision, score.recall, score.f1))
@@ -134,7 +169,8 @@ def _classes(test: Evaluation) -> str:
     )
 
 
-def _confusion(test: Evaluation) -> str:
+def confusion_section(test: Evaluation) -> str:
+    """Which class is taken for which: the whole table, or its largest cells."""
     names = [score.name for score in test.classes]
     if len(names) > MOST_CLASSES_IN_TABLE:
         pairs = sorted(
@@ -173,26 +209,27 @@ def _confusion(test: Evaluation) -> str:
     )
 
 
-def _mistakes(told: Told) -> str:
-    if not told.mistakes:
-        return f"<p>None: all {told.test.n:,} test pictures are right.</p>"
-    wrong = told.test.n - round(told.test.accuracy * told.test.n)
-    which = "" if wrong == len(told.mistakes) else f"; here the {len(told.mistakes)} called so with most confidence"
+def mistakes_section(test: Evaluation, mistakes: tuple[Shown, ...]) -> str:
+    """The pictures taken for another class with most confidence."""
+    if not mistakes:
+        return f"<p>None: all {test.n:,} test pictures are right.</p>"
+    wrong = test.n - round(test.accuracy * test.n)
+    which = "" if wrong == len(mistakes) else f"; here the {len(mistakes)} called so with most confidence"
     cards = "".join(
         f"<figure>{inline(shown.picture)}<figcaption><b>{html.escape(shown.error.called)}</b> "
         f"{shown.error.called_probability:.1%}<br>is {html.escape(shown.error.truth)} "
-        f"{shown.error.truth_probability:.1%}</figcaption></figure>"
-        for shown in told.mistakes
+        f"{shown.error.truth_probability:.1%}</figcaption>{shown.beside}</figure>"
+        for shown in mistakes
     )
     return (
-        f"<p>{wrong:,} of {told.test.n:,} test pictures went wrong{which}. Under each what it was called and what "
+        f"<p>{wrong:,} of {test.n:,} test pictures went wrong{which}. Under each what it was called and what "
         "it is, with the probabilities the network gave.</p>\n"
         f'<div class="pictures">{cards}</div>'
     )
 
 
-def _filters(told: Told) -> str:
-    layer, filters = told.filters
+def filters_section(layer: str, filters: list[str]) -> str:
+    """The first layer's filters as pictures."""
     if not filters:
         return "<p>No layer weighs the pixels of the picture itself.</p>"
     return (
@@ -202,8 +239,8 @@ def _filters(told: Told) -> str:
     )
 
 
-def _network(told: Told) -> str:
-    book = told.ledger
+def network_section(text: str, book: Ledger) -> str:
+    """The network's text and its layers."""
     rows = "".join(
         f'<tr><th class="text">{html.escape(row.name)}</th><td class="text"><code>{html.escape(row.text)}</code></td>'
         f"<td>{row.output}</td><td>{row.neurons:,}</td><td>{_unless_none(row.parameters)}</td><td>{_unless_none(row.macs)}</td>"
@@ -211,7 +248,7 @@ def _network(told: Told) -> str:
         for row in book.rows
     )
     return (
-        f"<pre>{html.escape(told.text)}</pre>\n"
+        f"<pre>{html.escape(text)}</pre>\n"
         f"<p>{book.parameters:,} parameters and {book.macs:,} multiply-accumulates for one picture. Volumes are "
         "width x height x depth; the last column is how many pixels of the input one neuron sees.</p>\n"
         '<div class="wide"><table><tr><th class="text">layer</th><th class="text">notation</th><th>output</th>'

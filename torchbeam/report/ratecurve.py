@@ -1,5 +1,6 @@
 """The learning-rate range test drawn: the loss against the rate, and the rate that was chosen."""
 
+import re
 from io import BytesIO, StringIO
 from typing import Any
 
@@ -38,7 +39,8 @@ def rate_curve(test: RangeTest) -> str:
     with rc_context(_STYLE):
         _drawn(test).savefig(held, format="svg", metadata={"Date": None, "Creator": None})
     text = held.getvalue()
-    return text[text.index("<svg") :]
+    # Names of its own, so that it can stand in one page with another drawing.
+    return re.sub(r'(\bid="|href="#|url\(#)', r"\1rate-", text[text.index("<svg") :])
 
 
 def rate_curve_png(test: RangeTest) -> bytes:
@@ -76,7 +78,8 @@ def _drawn(test: RangeTest) -> Figure:
         bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5, "alpha": 0.85},
     )
     axes.grid(True)
-    axes.legend(frameon=False, loc="lower left")
+    # Above the axes: wherever it stood in them, some curve would run through it.
+    axes.legend(frameon=False, loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=2, borderaxespad=0.2)
     return figure
 
 

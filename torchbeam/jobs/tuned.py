@@ -1,0 +1,118 @@
+"""A backbone that learns on: the training of `train`, begun with given weights and the linear head that suits them."""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from torchbeam.design.ledger import ledger
+from torchbeam.design.nets import Design
+from torchbeam.jobs.chosen import chosen
+from torchbeam.jobs.ground import Ground
+from torchbeam.jobs.learning import Story, learnt
+from torchbeam.jobs.memory import check_memory
+from torchbeam.jobs.predict import Model, load_model
+from torchbeam.jobs.progress import Progress
+from torchbeam.jobs.runfolder import RunFolder
+from torchbeam.jobs.settings import Setting, Settings, fine_tuning, plan_of, settle, what_was_made
+from torchbeam.jobs.train import write_config
+from torchbeam.jobs.work import Work, network_of, objective_of, parts_of, task_of, with_maps
+from torchbeam.learn.evaluate import outputs_of
+from torchbeam.learn.finetune import rates_for, stages_of
+from torchbeam.network.norms import identity_norms
+
+# Rounds over the training part: the start is near the end already. More where everything is to change.
+EPOCHS = {"finetune": 8, "scratch": 16}
+# Peak rates for SGD in batches of 64. A head that was fitted and weights that were published are not to be thrown over
+# by the first steps (Kumar et al. 2022, arXiv 2202.10054); training everything takes the usual rate.
+RATES = {"finetune": 0.01, "scratch": 0.03}
+
+
+@dataclass(frozen=True, slots=True)
+class Tuned:
+    """A run of fine-tuning. scores: by the part's name, N x K, as the model file computes them."""
+
+    model: Model
+    story: Story
+    work: Work
+    notes: tuple[str, ...]
+
+    def scores(self, part: str) -> tuple[Tensor, Tensor]:
+        """(scores N x K, labels N) of 'val' or 'test', in full precision."""
+        held = {"val": self.work.parts.validation, "test": self.work.parts.testing}[part]
+        way = self.work.objective.way.exact
+        place = self.work.objective.device
+        way.ready(self.model.network, place)
+        return outputs_of(self.model.network, held, self.model.preprocessing, place, way=way)
+
+
+def tuned(
+    ground: Ground,
+    network: nn.Module,
+    design: Design,
+    mode: str,
+    start: str | None,
+    told: Settings,
+    others: dict[str, Setting],
+    folder: RunFolder,
+    progress: Progress,
+) -> Tuned:
+    """Train a network with given weights and head to the end of its plan, in `folder`, as `train` does.
+
+    mode: 'finetune', the rate falling stage by stage towards the input, nothing learnt before the layer `start`;
+    'scratch', every layer at the full rate. told: what the user said. others: settings of the transfer itself.
+    """
+    settings, notes = _settings(ground, network, design, mode, start, told)
+    settings = others | settings | what_was_made(settings, design, ground.place)
+    book, plan = ledger(design), plan_of(settings)
+    task, said = task_of(settings, ground.data)
+    check_memory(book, plan, ground.place, 0)
+    for note in [*notes, *([said] if said else [])]:
+        progress.screen.note(f"note: {note}")
+    parts = parts_of(settings, ground.data, book)
+    shown = ground.preprocessing.shown if parts.cutting is not None else 1.0
+    preprocessing = replace(ground.preprocessing, shown=shown, short=None, filter="bilinear")
+    objective = objective_of(settings, task, parts, preprocessing, ground.place)
+    with torch.random.fork_rng([ground.place] if ground.place.type == "cuda" else []):
+        prepared = network_of(settings, design, objective, parts.training, network)
+        work = Work(folder, settings, ground.data, design, book, parts, objective, prepared)
+        work = chosen(with_maps(work, progress.screen), progress)
+    write_config(folder, work.settings, ground.data.place)
+    story = learnt(work, progress)
+    return Tuned(load_model(folder.path, str(ground.place)), story, work, tuple(notes))
+
+
+def _settings(
+    ground: Ground, network: nn.Module, design: Design, mode: str, start: str | None, told: Settings
+) -> tuple[dict[str, Setting], list[str]]:
+    """All settings of the run, and what was decided about batch norms, in words."""
+    given = replace(told, net=design)
+    settings = settle(given, ground.data)
+    size = settings["batch_size"].value
+    if told.epochs is None and told.tuning.time is None:
+        settings["epochs"] = Setting(EPOCHS[mode], "auto")
+    if told.lr is None:
+        settings["lr"] = Setting(RATES[mode] * min(4.0, size / 64), "auto")
+    fixed, note = _norms(network, mode, size)
+    rates = rates_for(stages_of(network), start) if mode == "finetune" else ()
+    settings |= fine_tuning(
+        Setting({"backbone": ground.backbone.name, "digest": ground.backbone.digest}, "auto"),
+        Setting([list(pair) for pair in rates], "auto"),
+        Setting("fixed" if fixed else "train", "auto"),
+    )
+    return settings, [note] if note else []
+
+
+def _norms(network: nn.Module, mode: str, batch_size: int) -> tuple[bool, str]:
+    """Whether batch norms keep their statistics, and why."""
+    if not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules()):
+        return False, ""
+    if identity_norms(network):
+        return True, (
+            "the batch norms of these weights are identities, folded into the convolutions: they stay as they are, for "
+            "normalising by the batch would take the features away"
+        )
+    if mode == "finetune":
+        return True, "batch norms keep the statistics of what the backbone was trained on"
+    del batch_size
+    return False, "batch norms learn the statistics of these pictures"
