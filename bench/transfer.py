@@ -41,7 +41,7 @@ from torchbeam.data.load import Data, load_data
 from torchbeam.data.pixels import Kept
 from torchbeam.data.split import to_csv
 from torchbeam.jobs.choosebackbone import backbone_for
-from torchbeam.jobs.ground import Ground, ground_of
+from torchbeam.jobs.ground import Ground, advice_for, ground_of
 from torchbeam.jobs.screen import Screen
 from torchbeam.jobs.transfer import transfer
 from torchbeam.learn.folds import stratified
@@ -269,39 +269,46 @@ CASES: dict[str, tuple[Callable[[Path, int], tuple[Path, str]], int]] = {
 }
 
 
-def advice(wanted: str | None) -> dict[str, Any]:
+def advice(wanted: str | None, seeds: int | None) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for case, (made, seeds) in CASES.items():
+    for case, (made, usual) in CASES.items():
         if wanted is not None and wanted not in case:
             continue
         rows: dict[str, list[list[bool]]] = {mode: [] for mode in MODES}
         chosen: list[str] = []
         kept: list[list[bool]] = []
-        for seed in range(seeds):
+        for seed in range(seeds or usual):
             # Of the first case's ten re-splits the slow strategies take three.
             modes = MODES if seed < SEEDS else ("codes", "stage")
             with tempfile.TemporaryDirectory() as folder:
                 place, size = made(Path(folder), seed)
-                rows_of = Path(folder) / "split.csv"
-                told: dict[str, Any] = {"split": rows_of} if rows_of.exists() else {}
-                for mode in (*modes, "auto"):
-                    right, took, used = one(place, size, mode, seed, Path(folder), told)
-                    if mode == "auto":
-                        chosen.append(used)
-                        kept.append(right)
-                    else:
-                        rows[mode].append(right)
-                    print(f"{case}, seed {seed}, {mode:<9} {mean(right):.2%} ({used}) in {took:.0f} s", flush=True)
+                advised = adviser_on(place, size, seed, Path(folder))
+                own: dict[str, list[bool]] = {}
+                for mode in modes:
+                    own[mode], took, worse = one(place, size, mode, seed, Path(folder))
+                    rows[mode].append(own[mode])
+                    # What is worse than the codes on pictures held out would not have been kept.
+                    if mode == advised:
+                        chosen.append("codes" if worse else mode)
+                    print(f"{case}, seed {seed}, {mode:<9} {mean(own[mode]):.2%} in {took:.0f} s", flush=True)
+                kept.append(own[chosen[-1]])
+                print(f"{case}, seed {seed}, the adviser: {advised}, kept {chosen[-1]}", flush=True)
         found[case] = judged(rows, chosen, kept)
         print(f"{case}: {json.dumps(found[case])}\n", flush=True)
     return found
 
 
-def one(
-    place: Path, size: str, mode: str, seed: int, folder: Path, told: dict[str, Any]
-) -> tuple[list[bool], float, str]:
-    """(which test pictures are right, seconds, the mode that was kept)."""
+def adviser_on(place: Path, size: str, seed: int, folder: Path) -> str:
+    """The mode that the adviser names for this draw."""
+    rows = folder / "split.csv"
+    data = load_data(place, cache=folder / "cache", split_from=rows if rows.exists() else None)
+    return advice_for(replace(ground_for(data, folder / "cache", size), seed=seed), Screen(False)).mode
+
+
+def one(place: Path, size: str, mode: str, seed: int, folder: Path) -> tuple[list[bool], float, bool]:
+    """(which test pictures are right, seconds, whether it was worse than the codes on pictures held out)."""
     begun = time.perf_counter()
+    split = folder / "split.csv"
     done = transfer(
         place,
         backbone=BACKBONE,
@@ -311,12 +318,13 @@ def one(
         seed=seed,
         out=folder / f"run-{mode}",
         cache=folder / "cache",
-        keep_worse=mode != "auto",
+        split=split if split.exists() else None,
+        keep_worse=True,
         show=False,
-        **told,
     )
     rows = list(csv.DictReader((done.out / "test.csv").read_text().splitlines()))
-    return [row["class"] == row["called"] for row in rows], time.perf_counter() - begun, done.mode
+    worse = bool(done.rivals) and done.rivals[0].accuracy < done.rivals[1].accuracy
+    return [row["class"] == row["called"] for row in rows], time.perf_counter() - begun, worse
 
 
 def judged(rows: dict[str, list[list[bool]]], chosen: list[str], kept: list[list[bool]]) -> dict[str, Any]:
@@ -368,10 +376,10 @@ def differing(where: Path, place: Path, size: str | None) -> dict[str, int]:
     return {"pictures": len(called[0]), "called otherwise": int((called[0] != called[1]).sum())}
 
 
-def stages(case: str | None) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
+def stages(case: str | None, seeds: int | None) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
     yield "speed", speed
     yield "splits", splits
-    yield "advice", lambda: advice(case)
+    yield "advice", lambda: advice(case, seeds)
     yield "precision", precision
 
 
@@ -379,8 +387,9 @@ def main() -> None:
     told = argparse.ArgumentParser(prog="python -m bench.transfer", description=(__doc__ or "").partition("\n")[0])
     told.add_argument("stage", choices=["speed", "splits", "advice", "precision"])
     told.add_argument("--case", help="of advice: a part of its name, as in CIFAR")
+    told.add_argument("--seeds", type=int, help="of advice: draws of each case")
     given = told.parse_args()
-    found = dict(stages(given.case))[given.stage]()
+    found = dict(stages(given.case, given.seeds))[given.stage]()
     print(json.dumps(found, indent=1))
     keep(f"transfer-{given.stage}" + (f"-{given.case}" if given.case else ""), found)
     print(f"on {machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads")

@@ -21,8 +21,10 @@ from torchbeam.learn.evaluate import outputs_of
 from torchbeam.learn.finetune import rates_for, stages_of
 from torchbeam.network.norms import identity_norms
 
-# Rounds over the training part: the start is near the end already. More where everything is to change.
-EPOCHS = {"finetune": 8, "scratch": 16}
+# Rounds over the training part: enough for so many pictures in all, within bounds. The start is near the end already;
+# more where everything is to change.
+PICTURES, FEWEST, MOST = 20_000, 6, 12
+MORE = {"finetune": 1.0, "scratch": 1.5}
 # Peak rates for SGD in batches of 64. A head that was fitted and weights that were published are not to be thrown over
 # by the first steps (Kumar et al. 2022, arXiv 2202.10054); training everything takes the usual rate.
 RATES = {"finetune": 0.01, "scratch": 0.03}
@@ -90,7 +92,8 @@ def _settings(
     settings = settle(given, ground.data)
     size = settings["batch_size"].value
     if told.epochs is None and told.tuning.time is None:
-        settings["epochs"] = Setting(EPOCHS[mode], "auto")
+        rounds = min(MOST, max(FEWEST, round(PICTURES / max(1, len(ground.samples("train"))))))
+        settings["epochs"] = Setting(round(MORE[mode] * rounds), "auto")
     if told.lr is None:
         settings["lr"] = Setting(RATES[mode] * min(4.0, size / 64), "auto")
     fixed, note = _norms(network, mode, size)

@@ -137,8 +137,9 @@ class CodeStore:
 
     def _tidy(self) -> None:
         for path in self.folder.iterdir():
-            if path.name.startswith(".") and time.time() - path.stat().st_mtime > OLD:
-                path.unlink()
+            with contextlib.suppress(FileNotFoundError):  # another process has finished it
+                if path.name.startswith(".") and time.time() - path.stat().st_mtime > OLD:
+                    path.unlink()
         with locked(self.folder / "lock", wait=False) as alone:
             if alone and len(self._shards()) > MANY:
                 self._merge()
