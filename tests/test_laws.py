@@ -87,6 +87,7 @@ def test_only_the_written_places_import_by_name():
         "torchbeam.jobs.describe",
         "torchbeam.jobs.cheatsheet",
         "torchbeam.jobs.hub",
+        "torchbeam.jobs.look",
         "torchbeam.jobs.tensorboard",
         "torchbeam.network.foreign",
     }
@@ -180,7 +181,7 @@ def test_type_checkers_see_the_same_public_names():
     static = {
         alias.asname: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names
     }
-    static["errors"] = "torchbeam.errors"
+    static |= {name: f"torchbeam.{name}" for name in ("errors", "look")}
     assert static == torchbeam.PUBLIC
 
 

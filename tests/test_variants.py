@@ -119,7 +119,7 @@ def test_where_not_one_fits_it_says_so():
 
 def test_another_error_is_raised_as_it_is():
     subject = made(Tight(1, RuntimeError("something else")))
-    with pytest.raises(RuntimeError, match="^something else$"):
+    with pytest.raises(RuntimeError, match=r"^something else$"):
         list(answers(answering(subject), [AMOUNTS], shifted, 8))
 
 

@@ -10,6 +10,7 @@ from torchbeam.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from torchbeam import errors as errors
+    from torchbeam import look as look
     from torchbeam.data.load import load_data as load_data
     from torchbeam.design.notation import parse as parse
     from torchbeam.design.notation import write as write
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from torchbeam.jobs.describe import describe as describe
     from torchbeam.jobs.describe import lint as lint
     from torchbeam.jobs.evaluate import evaluate as evaluate
+    from torchbeam.jobs.look import look_into as look_into
     from torchbeam.jobs.predict import Model as Model
     from torchbeam.jobs.predict import load_model as load_model
     from torchbeam.jobs.predict import predict as predict
@@ -39,6 +41,8 @@ PUBLIC = {
     "errors": "torchbeam.errors",
     "evaluate": "torchbeam.jobs.evaluate",
     "lint": "torchbeam.jobs.describe",
+    "look": "torchbeam.look",
+    "look_into": "torchbeam.jobs.look",
     "load_data": "torchbeam.data.load",
     "load_model": "torchbeam.jobs.predict",
     "parse": "torchbeam.design.notation",
@@ -57,7 +61,7 @@ def __getattr__(name: str) -> Any:
     if name not in PUBLIC:
         raise AttributeError(f"module 'torchbeam' has no attribute {name!r}")
     module = import_module(PUBLIC[name])
-    value = module if name == "errors" else getattr(module, name)
+    value = module if name in ("errors", "look") else getattr(module, name)
     globals()[name] = value
     return value
 

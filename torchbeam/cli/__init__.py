@@ -29,6 +29,7 @@ VERBS = {
     "resume": ("torchbeam.cli.resume", "go on with a run that was stopped, from the very step"),
     "evaluate": ("torchbeam.cli.evaluate", "measure a model file on labelled pictures"),
     "predict": ("torchbeam.cli.predict", "say what pictures show"),
+    "look": ("torchbeam.cli.look", "look inside a network: filters, maps, occlusion, one unit, one number"),
     "data convert": ("torchbeam.cli.convert", "write a data set in another format"),
     "data preview": ("torchbeam.cli.preview", "draw what augmentation makes of a few pictures"),
 }

@@ -20,7 +20,7 @@ from torchbeam.design.arguments import nearest
 from torchbeam.design.ledger import ledger
 from torchbeam.design.notation import write
 from torchbeam.design.stages import CODES, find_stage
-from torchbeam.errors import DataError, SettingError
+from torchbeam.errors import DataError, Diverged, SettingError
 from torchbeam.heap import keep_freed
 from torchbeam.jobs.amounts import human_bytes
 from torchbeam.jobs.choosebackbone import backbone_for
@@ -199,7 +199,7 @@ class _Carrying:
         kept = plain if worse and not keep_worse else found
         rivals = tuple(
             Rival(what, one.head.accuracy or 0.0, n, one is kept)
-            for what, one in ((f"a linear head on {place}", found), ("a linear head on the codes", plain))
+            for what, one in ((f"a linear head on {place}", found), (_ON_CODES, plain))
         )
         if worse:
             what = "kept all the same" if keep_worse else "not kept"
@@ -242,9 +242,14 @@ class _Carrying:
         )
         network, design = headed(ground.backbone, CODES, "", begun)
         start = None if stage is None else _first_of(ground.backbone, stage, network)
-        run = tuned(ground, network, design, mode, start, self.told, self.settings, self.folder, self.progress)
         labels = torch.from_numpy(ground.labels(held))
         plain = (begun.scores(codes[len(learnt) :]).argmax(1) == labels).double().mean().item()
+        try:
+            run = tuned(ground, network, design, mode, start, self.told, self.settings, self.folder, self.progress)
+        except Diverged as error:
+            self.progress.screen.note(f"{doing(mode, None)} is not kept: {error.what}")
+            rivals = (Rival(doing(mode, None), 0.0, len(held), False), Rival(_ON_CODES, plain, len(held), True))
+            return None, rivals
         scores, truth = run.scores("val")
         own = (scores.argmax(1) == truth).double().mean().item()
         worse = own < plain
@@ -252,7 +257,7 @@ class _Carrying:
         what = doing(mode, None)
         rivals = (
             Rival(what, own, len(held), keep),
-            Rival("a linear head on the codes", plain, len(held), not keep),
+            Rival(_ON_CODES, plain, len(held), not keep),
         )
         said = f"{what}: {own:.1%} on validation, a linear head on the codes {plain:.1%}"
         if worse:
@@ -342,6 +347,7 @@ class _Carrying:
         return "finetune" if run.work.objective.plan.rates else "scratch"
 
 
+_ON_CODES = "a linear head on the codes"
 _CODES = Place(CODES, "", 0, 0.0, 0.0)
 
 

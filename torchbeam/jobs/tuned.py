@@ -1,5 +1,6 @@
 """A backbone that learns on: the training of `train`, begun with given weights and the linear head that suits them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +20,7 @@ from torchbeam.jobs.train import write_config
 from torchbeam.jobs.work import Work, network_of, objective_of, parts_of, task_of, with_maps
 from torchbeam.learn.evaluate import outputs_of
 from torchbeam.learn.finetune import rates_for, stages_of
-from torchbeam.network.norms import identity_norms
+from torchbeam.network.norms import identity_norms, re_estimate_
 
 # Rounds over the training part: enough for so many pictures in all, within bounds. The start is near the end already;
 # more where everything is to change.
@@ -27,7 +28,9 @@ PICTURES, FEWEST, MOST = 20_000, 6, 12
 MORE = {"finetune": 1.0, "scratch": 1.5}
 # Peak rates for SGD in batches of 64. A head that was fitted and weights that were published are not to be thrown over
 # by the first steps (Kumar et al. 2022, arXiv 2202.10054); training everything takes the usual rate.
-RATES = {"finetune": 0.01, "scratch": 0.03}
+RATES = {"finetune": 0.005, "scratch": 0.01}
+CLIP = 1.0  # the gradient's largest norm: without it batches of few pictures threw networks far off at once
+ESTIMATED, AT_ONCE = 512, 64  # pictures that statistics are taken from
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,26 +99,36 @@ def _settings(
         settings["epochs"] = Setting(round(MORE[mode] * rounds), "auto")
     if told.lr is None:
         settings["lr"] = Setting(RATES[mode] * min(4.0, size / 64), "auto")
-    fixed, note = _norms(network, mode, size)
+    settings["clip"] = Setting(CLIP, "auto")
+    norms, note = _norms(ground, network, mode)
     rates = rates_for(stages_of(network), start) if mode == "finetune" else ()
     settings |= fine_tuning(
         Setting({"backbone": ground.backbone.name, "digest": ground.backbone.digest}, "auto"),
         Setting([list(pair) for pair in rates], "auto"),
-        Setting("fixed" if fixed else "train", "auto"),
+        Setting(norms, "auto"),
     )
     return settings, [note] if note else []
 
 
-def _norms(network: nn.Module, mode: str, batch_size: int) -> tuple[bool, str]:
-    """Whether batch norms keep their statistics, and why."""
+def _norms(ground: Ground, network: nn.Module, mode: str) -> tuple[str, str]:
+    """What batch norms do ('fixed' or 'train'), and why; those that were folded away are first taken anew."""
     if not any(isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d) for module in network.modules()):
-        return False, ""
+        return "train", ""
+    anew = ""
     if identity_norms(network):
-        return True, (
-            "the batch norms of these weights are identities, folded into the convolutions: they stay as they are, for "
-            "normalising by the batch would take the features away"
+        count = re_estimate_(network.to(ground.place), _pictures(ground))
+        anew = (
+            f"; those of these weights were folded into the convolutions and normalised nothing, so the statistics of "
+            f"all {count} were taken anew, at which the network computes what it did"
         )
     if mode == "finetune":
-        return True, "batch norms keep the statistics of what the backbone was trained on"
-    del batch_size
-    return False, "batch norms learn the statistics of these pictures"
+        return "fixed", f"batch norms keep their statistics{anew}"
+    return "train", f"batch norms learn the statistics of these pictures{anew}"
+
+
+def _pictures(ground: Ground) -> Iterator[Tensor]:
+    """Some of the training pictures, prepared, in batches."""
+    learnt = ground.samples("train")
+    for first in range(0, min(len(learnt), ESTIMATED), AT_ONCE):
+        pixels = ground.pixels.take(learnt[first : first + AT_ONCE])
+        yield ground.preprocessing.normalise(pixels.to(ground.place))
