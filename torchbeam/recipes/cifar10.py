@@ -3,7 +3,7 @@
 The network and its start are those of Jordan 2024 (arXiv 2404.00498), with ReLU for GELU.
 """
 
-from torchbeam.recipes.recipe import Recipe
+from torchbeam.recipes.recipe import Claim, Recipe
 
 RECIPE = Recipe(
     name="cifar10",
@@ -28,4 +28,12 @@ RECIPE = Recipe(
         "whiten": True,
         "views": "shift",
     },
+    claim=Claim(
+        command="torchbeam train cifar10-jpeg.zip --recipe cifar10 --seed N",
+        # The pictures had been through JPEG, which costs accuracy. Other work went on beside the first and the third,
+        # which would have taken no longer than the second.
+        machine="Intel Xeon with AMX, 2 cores, torch 2.15, 2026-11-21, other work beside",
+        accuracies=(90.26, 89.84, 89.70),
+        seconds=(511.1, 432.8, 939.3),
+    ),
 )

@@ -1,6 +1,6 @@
 """fashion-mnist: the pieces of clothing of Xiao, Rasul & Vollgraf 2017."""
 
-from torchbeam.recipes.recipe import Recipe
+from torchbeam.recipes.recipe import Claim, Recipe
 
 RECIPE = Recipe(
     name="fashion-mnist",
@@ -24,4 +24,10 @@ RECIPE = Recipe(
         "init": "dirac",
         "views": "mirror",
     },
+    claim=Claim(
+        command="torchbeam train fashion-mnist --recipe fashion-mnist --seed N",
+        machine="Intel Xeon with AMX, 2 cores, torch 2.15, 2026-11-21",
+        accuracies=(94.64, 94.61, 94.57),
+        seconds=(302.3, 292.2, 286.5),
+    ),
 )
