@@ -25,7 +25,7 @@ from torchbeam.learn.way import Way
 from torchbeam.network.backbone import Backbone
 from torchbeam.network.fold import folded
 
-PROBED = 1_000  # training pictures that the adviser asks
+PROBED = 600  # training pictures that the adviser asks
 LEAST = 4  # of each class
 
 
@@ -104,7 +104,7 @@ def ground_of(
 
 
 def advice_for(ground: Ground, screen: Screen) -> Advice:
-    """What linear probes on every stage say of these pictures, by at most a thousand of those for training."""
+    """What linear probes on every stage say of these pictures, by at most six hundred of those for training."""
     learnt = ground.samples("train", "val")
     part = learnt[stratified(ground.labels(learnt), PROBED, LEAST, ground.seed)]
     names = [stage.name for stage in ground.backbone.stages]
