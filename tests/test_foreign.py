@@ -10,7 +10,7 @@ from torch import nn
 
 from torchbeam.design.volume import Volume
 from torchbeam.errors import DesignError, ModelFileError, SettingError
-from torchbeam.network.foreign import fill, foreign, is_foreign, without_classifier
+from torchbeam.network.foreign import address_of, fill, foreign, is_foreign, without_classifier
 
 X = torch.rand(2, 3, 224, 224, generator=torch.Generator().manual_seed(1))
 
@@ -160,3 +160,8 @@ def test_weights_are_put_in_whole_or_not_at_all(resnet):
     fill(resnet.network, halved)
     assert all((t == 2).all() for key, t in resnet.network.state_dict().items() if "num_batches" not in key)
     fill(resnet.network, before)
+
+
+def test_a_file_that_torchvision_does_not_publish_has_no_address():
+    with pytest.raises(SettingError, match=r"this torchvision publishes no resnet18-00000000\.pth"):
+        address_of("resnet18-00000000.pth")

@@ -19,7 +19,7 @@ from torchbeam.design.zoo import find
 from torchbeam.errors import DataError, ModelFileError, OutputError, SettingError
 from torchbeam.jobs.predict import load_model
 from torchbeam.network.backbone import Backbone, backbone, backbone_of, filled
-from torchbeam.network.foreign import foreign, is_foreign
+from torchbeam.network.foreign import address_of, foreign, is_foreign
 from torchbeam.network.published import PUBLISHED, Published, published
 
 HUB = "hub:"
@@ -109,16 +109,17 @@ def fetched(told: Published, cache: Path, watch: Watch = unwatched) -> Path:
 
 def _fetch(told: Published, new: Path, to: Path, watch: Watch) -> None:
     """Fetch the file beside its place, and prove it."""
+    url = told.url if "/" in told.url else address_of(told.url)
     new.unlink(missing_ok=True)  # of a run that was killed between the two
     try:
-        fetch(told.url, new, watch=watch)
+        fetch(url, new, watch=watch)
     except DataError as error:
-        host = urlsplit(told.url).hostname
+        host = urlsplit(url).hostname
         raise DataError(
             f"the weights of {told.name} could not be fetched from {host}",
             expected=error.expected,
             got="; ".join(part for part in (error.what, error.got) if part),
-            remedy=f"get {told.url} on another machine\nand name it with --weights FILE, or put it into\n{to}",
+            remedy=f"get {url} on another machine\nand name it with --weights FILE, or put it into\n{to}",
         ) from None
     try:
         _check_prefix(told, new, f"try again later, or get it another way and {BY_HAND}")

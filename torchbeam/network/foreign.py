@@ -92,6 +92,18 @@ def foreign(name: str, size: int | None = None, classes: int | None = None) -> F
     return ForeignNetwork(name, network, published, volume, classifier, known, layers[at].output.channels)
 
 
+def address_of(file: str) -> str:
+    """Where torchvision publishes the weights in the file of that name. Raises SettingError where it does not."""
+    models: Any = import_module("torchvision.models")
+    for model in models.list_models(module=models):
+        for weights in models.get_model_weights(model):
+            if weights.url.endswith(f"/{file}"):
+                return weights.url
+    raise SettingError(
+        f"this torchvision publishes no {short(file)}", remedy="name a file of weights with --weights FILE"
+    )
+
+
 def without_classifier(network: nn.Module, classifier: str) -> nn.Module:
     """A copy of the network that gives its codes: an nn.Identity stands where its classifier was."""
     copied = copy.deepcopy(network)

@@ -22,6 +22,9 @@ Interpolation = Literal["bilinear", "bicubic", "lanczos"]
 class Published:
     """One published set of weights, with as many scores as ImageNet has classes unless `classes` says otherwise.
 
+    url: the file's address; of a network of the zoo its name alone, for which torchvision knows the address (see
+    `foreign.address_of`).
+
     top1: the publisher's accuracy on ImageNet's validation pictures, one crop, a share; None where none is told.
     parameters and macs: of the network as it predicts, at `size`, side heads left out. Preparation: the picture's short
     side becomes `resize` pixels by `interpolation`, the middle size x size is cut out, divided by 255, less `mean`,
@@ -65,35 +68,33 @@ def published(name: str) -> Published | None:
     return (PUBLISHED | PREPARED).get(known.name) if known else None
 
 
-_AT = "https://download.pytorch.org/models/"
-
 PUBLISHED: dict[str, Published] = {
     row.name: row
     for row in (
-        Published("alexnet", f"{_AT}alexnet-owt-7be5be79.pth", 0.56522, 61_100_840, 714_188_480),
-        Published("vgg-11", f"{_AT}vgg11-8a719046.pth", 0.6902, 132_863_336, 7_609_090_048),
-        Published("vgg-13", f"{_AT}vgg13-19584684.pth", 0.69928, 133_047_848, 11_308_466_176),
-        Published("vgg-16", f"{_AT}vgg16-397923af.pth", 0.71592, 138_357_544, 15_470_264_320),
-        Published("vgg-19", f"{_AT}vgg19-dcbb9e9d.pth", 0.72376, 143_667_240, 19_632_062_464),
+        Published("alexnet", "alexnet-owt-7be5be79.pth", 0.56522, 61_100_840, 714_188_480),
+        Published("vgg-11", "vgg11-8a719046.pth", 0.6902, 132_863_336, 7_609_090_048),
+        Published("vgg-13", "vgg13-19584684.pth", 0.69928, 133_047_848, 11_308_466_176),
+        Published("vgg-16", "vgg16-397923af.pth", 0.71592, 138_357_544, 15_470_264_320),
+        Published("vgg-19", "vgg19-dcbb9e9d.pth", 0.72376, 143_667_240, 19_632_062_464),
         # Trained in TensorFlow on numbers from -1 to 1: torchvision's network brings ImageNet's normalised pictures
         # there itself (transform_input); ours is given them so.
         Published(
             "googlenet",
-            f"{_AT}googlenet-1378be20.pth",
+            "googlenet-1378be20.pth",
             0.69778,
             6_624_904,
             1_498_376_192,
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
         ),
-        Published("resnet-18", f"{_AT}resnet18-f37072fd.pth", 0.69758, 11_689_512, 1_814_073_344),
-        Published("resnet-34", f"{_AT}resnet34-b627a593.pth", 0.73314, 21_797_672, 3_663_761_408),
-        Published("resnet-50", f"{_AT}resnet50-0676ba61.pth", 0.7613, 25_557_032, 4_089_184_256),
-        Published("resnet-101", f"{_AT}resnet101-63fe2227.pth", 0.77374, 44_549_160, 7_801_405_440),
-        Published("resnet-152", f"{_AT}resnet152-394f9c45.pth", 0.78312, 60_192_808, 11_513_626_624),
-        Published("squeezenet-1.0", f"{_AT}squeezenet1_0-b66bff10.pth", 0.58092, 1_248_424, 818_924_576),
-        Published("squeezenet-1.1", f"{_AT}squeezenet1_1-b8a52dc0.pth", 0.58178, 1_235_496, 349_151_936),
-        Published("mobilenet-v2", f"{_AT}mobilenet_v2-b0353104.pth", 0.71878, 3_504_872, 300_774_272),
+        Published("resnet-18", "resnet18-f37072fd.pth", 0.69758, 11_689_512, 1_814_073_344),
+        Published("resnet-34", "resnet34-b627a593.pth", 0.73314, 21_797_672, 3_663_761_408),
+        Published("resnet-50", "resnet50-0676ba61.pth", 0.7613, 25_557_032, 4_089_184_256),
+        Published("resnet-101", "resnet101-63fe2227.pth", 0.77374, 44_549_160, 7_801_405_440),
+        Published("resnet-152", "resnet152-394f9c45.pth", 0.78312, 60_192_808, 11_513_626_624),
+        Published("squeezenet-1.0", "squeezenet1_0-b66bff10.pth", 0.58092, 1_248_424, 818_924_576),
+        Published("squeezenet-1.1", "squeezenet1_1-b8a52dc0.pth", 0.58178, 1_235_496, 349_151_936),
+        Published("mobilenet-v2", "mobilenet_v2-b0353104.pth", 0.71878, 3_504_872, 300_774_272),
     )
 }
 
